@@ -90,6 +90,13 @@ type AgentRequestList struct {
 
 // AgentRequestSpec is what the agent asked for. It never changes after creation, except that humanApproval may be
 // set once.
+//
+// The first rule walks the fields as data (dyn), so that it covers fields added later and parameters, whose type
+// CEL does not know; it refuses a field that is changed, added or removed.
+//
+// +kubebuilder:validation:XValidation:rule="dyn(self).all(k, k == 'humanApproval' || dyn(self)[?k] == dyn(oldSelf)[?k]) && dyn(oldSelf).all(k, k == 'humanApproval' || k in dyn(self))",message="spec cannot change after creation; only humanApproval may be set, once"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.humanApproval) || has(self.humanApproval) && self.humanApproval == oldSelf.humanApproval",message="humanApproval is already set; a decision cannot be changed or removed"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !has(self.humanApproval)",optionalOldSelf=true,message="humanApproval cannot be set at creation; a request is decided after it is stored"
 type AgentRequestSpec struct {
 	// AgentIdentity is the authenticated caller; the gateway sets it.
 	//

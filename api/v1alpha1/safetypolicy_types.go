@@ -12,7 +12,7 @@ import (
 // +kubebuilder:resource:path=safetypolicies,shortName=sp
 // +kubebuilder:printcolumn:name="FailureMode",type=string,JSONPath=`.spec.failureMode`
 // +kubebuilder:printcolumn:name="Valid",type=string,JSONPath=`.status.conditions[?(@.type=="Valid")].status`
-// +kubebuilder:printcolumn:name="Rules",type=string,priority=1,JSONPath=`.spec.rules[*].name`
+// +kubebuilder:printcolumn:name="First Rule",type=string,priority=1,JSONPath=`.spec.rules[0].name`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type SafetyPolicy struct {
 	metav1.TypeMeta   `json:",inline"`

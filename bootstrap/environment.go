@@ -1,0 +1,166 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// DefaultName is the name of the environment when none is given.
+const DefaultName = "aip"
+
+// EnvironmentVersion is the version of Environment that this program reads.
+const EnvironmentVersion = "aip-dev/v1"
+
+// The places where an environment can live.
+const (
+	ClusterAuto     = "auto"
+	ClusterEmbedded = "embedded"
+	ClusterKind     = "kind"
+	ClusterExisting = "existing"
+)
+
+// Ports that are taken when none is asked for, if they are free.
+const (
+	DefaultGatewayPort = 8080
+	DefaultIssuerPort  = 8090
+)
+
+// Environment describes what `up` brings about. The zero value is not valid; start from Default. It may be written
+// as YAML (aip-dev.yaml); flags set fields of it.
+type Environment struct {
+	// Version is EnvironmentVersion.
+	Version string `json:"version"`
+	// Name tells environments apart; it names the state folder, so it is a DNS label.
+	Name string `json:"name"`
+	// Cluster is where the environment lives: auto, embedded, kind or existing.
+	Cluster string `json:"cluster"`
+	// Ports on loopback.
+	Ports Ports `json:"ports"`
+	// Realm and Clients are the identities.
+	Realm   string   `json:"realm"`
+	Clients []Client `json:"clients"`
+	// Audience is the aud claim that the gateway asks for.
+	Audience string `json:"audience"`
+	// SamplePolicies installs the sample SafetyPolicies when true.
+	SamplePolicies bool `json:"samplePolicies"`
+}
+
+// Ports on loopback. 0 means the default port, or the next free one when that is taken; another number means
+// exactly that port.
+type Ports struct {
+	Gateway int `json:"gateway,omitempty"`
+	Issuer  int `json:"issuer,omitempty"`
+}
+
+// Roles that a client may have at the gateway.
+const (
+	RoleAgent    = "agent"
+	RoleReviewer = "reviewer"
+	RoleAdmin    = "admin"
+)
+
+// Client is one machine identity: a client of the realm with a service account.
+type Client struct {
+	// ID is the client id, and so the azp claim of its tokens.
+	ID string `json:"id"`
+	// Role is what the gateway lets it do: agent, reviewer or admin.
+	Role string `json:"role"`
+	// Secret is its client secret. The defaults are the well-known ones of the guide, for development only.
+	Secret string `json:"secret"`
+}
+
+// Default returns the environment of the guide: realm aip with one agent, one reviewer and one admin.
+func Default() Environment {
+	return Environment{
+		Version: EnvironmentVersion, Name: DefaultName, Cluster: ClusterAuto, Realm: "aip", Audience: "aip-gateway",
+		Clients: []Client{
+			{ID: "aip-agent-1", Role: RoleAgent, Secret: "agent-1-secret"},
+			{ID: "aip-reviewer-1", Role: RoleReviewer, Secret: "reviewer-1-secret"},
+			{ID: "aip-admin-1", Role: RoleAdmin, Secret: "admin-1-secret"},
+		},
+		SamplePolicies: true,
+	}
+}
+
+// Subjects returns the ids of the clients with role, in order.
+func (e Environment) Subjects(role string) []string {
+	var ids []string
+	for _, c := range e.Clients {
+		if c.Role == role {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// Validate reports every fault of e at once. It does no I/O.
+func (e Environment) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if e.Version != EnvironmentVersion {
+		fault("version: found %q, expected %q", e.Version, EnvironmentVersion)
+	}
+	if err := ValidateName(e.Name); err != nil {
+		faults = append(faults, err)
+	}
+	if clusters := []string{ClusterAuto, ClusterEmbedded, ClusterKind, ClusterExisting}; !slices.Contains(clusters, e.Cluster) {
+		fault("cluster: found %q, expected one of %s", e.Cluster, strings.Join(clusters, ", "))
+	}
+	for _, p := range []struct {
+		name string
+		port int
+	}{{"ports.gateway", e.Ports.Gateway}, {"ports.issuer", e.Ports.Issuer}} {
+		if p.port < 0 || p.port > 65535 {
+			fault("%s: found %d, expected 1 to 65535", p.name, p.port)
+		}
+	}
+	if e.Ports.Gateway != 0 && e.Ports.Gateway == e.Ports.Issuer {
+		fault("ports: gateway and issuer are both %d, expected two ports", e.Ports.Gateway)
+	}
+	if e.Realm == "" || e.Realm == "master" {
+		fault("realm: found %q, expected a realm of its own (not master)", e.Realm)
+	}
+	if e.Audience == "" {
+		fault("audience: empty, expected the aud claim that the gateway asks for")
+	}
+	return errors.Join(append(faults, e.clientFaults()...)...)
+}
+
+func (e Environment) clientFaults() []error {
+	var faults []error
+	seen := map[string]bool{}
+	for i, c := range e.Clients {
+		at := fmt.Sprintf("clients[%d]", i)
+		switch {
+		case !clientID.MatchString(c.ID):
+			faults = append(faults, fmt.Errorf("%s.id: found %q, expected lower-case letters, digits, '-' and '.'", at, c.ID))
+		case seen[c.ID]:
+			faults = append(faults, fmt.Errorf("%s.id: %q is there twice", at, c.ID))
+		}
+		seen[c.ID] = true
+		if !slices.Contains([]string{RoleAgent, RoleReviewer, RoleAdmin}, c.Role) {
+			faults = append(faults, fmt.Errorf("%s.role: found %q, expected agent, reviewer or admin", at, c.Role))
+		}
+		if c.Secret == "" {
+			faults = append(faults, fmt.Errorf("%s.secret: empty, expected a client secret", at))
+		}
+	}
+	return faults
+}
+
+// The patterns below are compiled once and never written again.
+var (
+	dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
+	clientID = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
+)
+
+// ValidateName checks the name of an environment: a DNS label of at most 32 characters.
+func ValidateName(name string) error {
+	if !dnsLabel.MatchString(name) {
+		return fmt.Errorf("name: found %q, expected a DNS label of at most 32 characters (a-z, 0-9, '-')", name)
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+// Package release installs, upgrades, inspects and removes a chart through the Helm library, as a release that
+// ordinary helm lists and upgrades. Bootstrap steps call it with a chart and the values they need; what they get back
+// says what the cluster holds.
+//
+// # Whose values win
+//
+// People change a release by `helm upgrade --reuse-values --set ...`, and the environment that installed it comes
+// back later and looks again. Three kinds of values are told apart:
+//
+//   - Spec.Values have to hold. A release in which one of them is different differs, and Apply sets it again.
+//   - Spec.Defaults are proposals. Apply sets one when the proposal is new, that is, when the release does not say
+//     that the same proposal was made before; after that a change by hand stays and is named in State.Kept.
+//   - Everything else belongs to whoever set it and is carried along unseen.
+//
+// What was proposed is recorded in labels of the release (Helm hands them on from revision to revision): a label
+// aip-dev/PATH with a digest of the value, never the value.
+package release

@@ -1,0 +1,65 @@
+package authn
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// claimSet is the verified payload of a token, decoded one level deep.
+type claimSet map[string]json.RawMessage
+
+// find returns the claim of this name. A name with dots first means a claim that is spelled so (Auth0's claims are
+// URLs), else a member of an object: realm_access.roles is roles in realm_access.
+func (c claimSet) find(name string) (json.RawMessage, bool) {
+	if value, ok := c[name]; ok {
+		return value, true
+	}
+	head, rest, nested := strings.Cut(name, ".")
+	if !nested {
+		return nil, false
+	}
+	var inner claimSet
+	if err := json.Unmarshal(c[head], &inner); err != nil {
+		return nil, false // absent, or not an object
+	}
+	return inner.find(rest)
+}
+
+// identity returns the string that the named claim holds. No other claim stands in for it.
+func (c claimSet) identity(name string) (string, error) {
+	value, ok := c.find(name)
+	if !ok {
+		return "", fmt.Errorf("%w: no %q", ErrNoIdentityClaim, name)
+	}
+	var s string
+	if err := json.Unmarshal(value, &s); err != nil {
+		return "", fmt.Errorf("%w: %q is not a string", ErrNoIdentityClaim, name)
+	}
+	if strings.TrimSpace(s) == "" {
+		return "", fmt.Errorf("%w: %q is empty", ErrNoIdentityClaim, name)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return "", fmt.Errorf("%w: %q has characters that cannot be shown", ErrNoIdentityClaim, name)
+	}
+	return s, nil
+}
+
+// groups returns what the named claim lists: an array of strings, or one string. A claim of any other shape lists
+// nothing, so that it can grant nothing.
+func (c claimSet) groups(name string) []string {
+	value, ok := c.find(name)
+	if name == "" || !ok {
+		return nil
+	}
+	var one string
+	if json.Unmarshal(value, &one) == nil && one != "" {
+		return []string{one}
+	}
+	var list []string
+	if json.Unmarshal(value, &list) != nil {
+		return nil
+	}
+	return list
+}

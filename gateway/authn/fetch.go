@@ -1,0 +1,127 @@
+package authn
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// fetchTimeout bounds one request to the provider when the HTTP client sets no bound.
+	fetchTimeout = 10 * time.Second
+	// maxDocumentBytes is the size that a discovery document or a key set may have, maxComplaintBytes that of the
+	// answer that goes into an error.
+	maxDocumentBytes  = 256 << 10
+	maxComplaintBytes = 512
+	// keysBurst and keysPerSecond bound the fetches that tokens with unknown keys can cause.
+	keysBurst     = 10
+	keysPerSecond = 1
+)
+
+// bounded cuts the answers of the provider to a size that memory and log lines can hold.
+type bounded struct{ base http.RoundTripper }
+
+// RoundTrip passes the request on and limits what can be read of the answer.
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.base.RoundTrip(req)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // a transport hands on the error of the transport below it
+	}
+	most := int64(maxDocumentBytes)
+	if resp.StatusCode != http.StatusOK {
+		most = maxComplaintBytes
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, most), resp.Body}
+	return resp, nil
+}
+
+// keyFetcher is the transport of key requests. It bounds their number, turns every failure into ErrKeysUnreachable,
+// and remembers the published key ids.
+type keyFetcher struct {
+	base  http.RoundTripper
+	limit *rate.Limiter
+	now   func() time.Time
+
+	mu   sync.Mutex
+	body []byte
+	kids map[string]bool
+}
+
+func newKeyFetcher(base http.RoundTripper, now func() time.Time) *keyFetcher {
+	return &keyFetcher{base: base, limit: rate.NewLimiter(keysPerSecond, keysBurst), now: now}
+}
+
+// knows reports whether the last fetched key set has a key with this id.
+func (f *keyFetcher) knows(kid string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kids[kid]
+}
+
+// RoundTrip answers with the provider's key set, or with the last one when it was asked for too often.
+func (f *keyFetcher) RoundTrip(req *http.Request) (*http.Response, error) {
+	if f.limit.AllowN(f.now(), 1) {
+		body, kids, err := f.get(req)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKeysUnreachable, err)
+		}
+		f.mu.Lock()
+		f.body, f.kids = body, kids
+		f.mu.Unlock()
+		return answer(req, body), nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.body == nil {
+		return nil, fmt.Errorf("%w: too many attempts, waiting", ErrKeysUnreachable)
+	}
+	return answer(req, f.body), nil
+}
+
+// get fetches the key set and the key ids in it.
+func (f *keyFetcher) get(req *http.Request) (body []byte, kids map[string]bool, err error) {
+	resp, err := f.base.RoundTrip(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("fetch: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read from
+	body, err = io.ReadAll(resp.Body)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("read answer: %w", err)
+	case resp.StatusCode != http.StatusOK:
+		return nil, nil, fmt.Errorf("answer %s", resp.Status)
+	}
+	var set struct {
+		Keys []struct {
+			ID string `json:"kid"`
+		} `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &set); err != nil {
+		return nil, nil, fmt.Errorf("decode answer: %w", err)
+	}
+	kids = make(map[string]bool, len(set.Keys))
+	for _, key := range set.Keys {
+		kids[key.ID] = true
+	}
+	return body, kids, nil
+}
+
+// answer returns a response to req that holds a JSON document.
+func answer(req *http.Request, body []byte) *http.Response {
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/json"}},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)), Request: req,
+	}
+}

@@ -1,0 +1,72 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// notBeforeLeeway is how far the nbf claim may lie in the future, because clocks differ. It is go-oidc's own value.
+const notBeforeLeeway = 5 * time.Minute
+
+// expectation is what a token must say before its signature is looked at.
+type expectation struct {
+	issuer, audience string
+	algorithms       []jose.SignatureAlgorithm
+	now              time.Time
+}
+
+// inspect names what is wrong with an unverified token and returns its key id. It accepts nothing: its nil error only
+// means that go-oidc may decide. It exists to name the class of a refusal without reading go-oidc's texts, and to keep
+// tokens of other issuers from causing requests to ours.
+func inspect(raw string, want expectation) (kid string, err error) {
+	if len(raw) > maxTokenBytes {
+		return "", fmt.Errorf("%w: longer than %d bytes", ErrMalformed, maxTokenBytes)
+	}
+	token, err := jwt.ParseSigned(raw, want.algorithms)
+	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
+	switch {
+	case errors.As(err, &algorithm):
+		return "", &mismatch{ErrAlgorithm, quoteAll(names(want.algorithms)), quote(string(algorithm.Got))}
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	var claims jwt.Claims
+	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
+		return "", fmt.Errorf("%w: claims: %w", ErrMalformed, err)
+	}
+	return token.Headers[0].KeyID, want.check(&claims)
+}
+
+// check compares the claims in the order in which a person mends them: the wrong provider first, then the wrong
+// audience, then the times.
+func (want expectation) check(claims *jwt.Claims) error {
+	switch {
+	case claims.Issuer != want.issuer:
+		return &mismatch{ErrIssuer, quote(want.issuer), quote(claims.Issuer)}
+	case !slices.Contains(claims.Audience, want.audience):
+		return &mismatch{ErrAudience, quote(want.audience), quoteAll(claims.Audience)}
+	case claims.Expiry == nil:
+		return fmt.Errorf("%w: no exp claim", ErrMalformed)
+	case !want.now.Before(claims.Expiry.Time()):
+		return fmt.Errorf("%w: exp %s, now %s", ErrExpired, stamp(claims.Expiry.Time()), stamp(want.now))
+	case claims.NotBefore != nil && claims.NotBefore.Time().After(want.now.Add(notBeforeLeeway)):
+		return fmt.Errorf("%w: nbf %s, now %s", ErrNotYetValid, stamp(claims.NotBefore.Time()), stamp(want.now))
+	default:
+		return nil
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func names(algorithms []jose.SignatureAlgorithm) []string {
+	out := make([]string, len(algorithms))
+	for i, a := range algorithms {
+		out[i] = string(a)
+	}
+	return out
+}

@@ -1,0 +1,214 @@
+package lifecycle_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/lifecycle"
+)
+
+func now() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+// statusIn returns a status that is in the given state.
+func statusIn(s lifecycle.State) v1alpha1.AgentRequestStatus {
+	out := v1alpha1.AgentRequestStatus{Phase: s.Phase}
+	if s.Held {
+		out.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRequiresApproval, Status: metav1.ConditionTrue}}
+	}
+	return out
+}
+
+func states() []lifecycle.State {
+	out := []lifecycle.State{{}, {Phase: v1alpha1.PhasePending}, {Phase: v1alpha1.PhasePending, Held: true}}
+	for _, p := range []v1alpha1.Phase{
+		v1alpha1.PhaseApproved, v1alpha1.PhaseDenied, v1alpha1.PhaseExecuting, v1alpha1.PhaseCompleted,
+		v1alpha1.PhaseFailed, v1alpha1.PhaseExpired, v1alpha1.PhaseObserved, v1alpha1.PhaseAwaitingVerdict, "Unheard-of",
+	} {
+		out = append(out, lifecycle.State{Phase: p})
+	}
+	return out
+}
+
+// events holds one event for each trigger, by a short name.
+func events() []struct {
+	name  string
+	event lifecycle.Event
+} {
+	return []struct {
+		name  string
+		event lifecycle.Event
+	}{
+		{"admitted", lifecycle.Admitted{}},
+		{"observed", lifecycle.Observed{}},
+		{"allow", lifecycle.Evaluated{Outcome: lifecycle.Allow}},
+		{"hold", lifecycle.Evaluated{Outcome: lifecycle.Hold}},
+		{"deny", lifecycle.Evaluated{Outcome: lifecycle.Deny}},
+		{"approved", lifecycle.Reviewed{Decision: v1alpha1.DecisionApproved}},
+		{"denied", lifecycle.Reviewed{Decision: v1alpha1.DecisionDenied}},
+		{"void", lifecycle.Voided{}},
+	}
+}
+
+// TestEveryStateMeetsEveryEvent walks the whole product; a pair that is not listed must be refused and change nothing.
+func TestEveryStateMeetsEveryEvent(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"Submitted + admitted":      "Pending",
+		"Submitted + observed":      "Observed",
+		"Pending + allow":           "Approved",
+		"Pending + hold":            "Pending (held)",
+		"Pending + deny":            "Denied",
+		"Pending + denied":          "Denied",
+		"Pending + void":            "Denied",
+		"Pending (held) + approved": "Approved",
+		"Pending (held) + denied":   "Denied",
+		"Pending (held) + void":     "Denied",
+	}
+	pairs := 0
+	for _, s := range states() {
+		for _, e := range events() {
+			pair := fmt.Sprintf("%s + %s", s, e.name)
+			before := statusIn(s)
+			after, err := lifecycle.Next(before, e.event, now())
+			to, legal := want[pair]
+			switch {
+			case legal && err != nil:
+				t.Errorf("%s: %v", pair, err)
+			case legal && lifecycle.StateOf(after).String() != to:
+				t.Errorf("%s: got %s, want %s", pair, lifecycle.StateOf(after), to)
+			case !legal && !errors.Is(err, lifecycle.ErrNoTransition):
+				t.Errorf("%s: got %v, want ErrNoTransition", pair, err)
+			case !legal && lifecycle.StateOf(after) != s:
+				t.Errorf("%s: refused, but the state became %s", pair, lifecycle.StateOf(after))
+			}
+			if legal {
+				pairs++
+			}
+		}
+	}
+	if pairs != len(want) || pairs != len(lifecycle.Transitions()) {
+		t.Errorf("met %d legal pairs, expected %d, the table has %d", pairs, len(want), len(lifecycle.Transitions()))
+	}
+}
+
+func TestTerminalPhasesHaveNoWayOut(t *testing.T) {
+	t.Parallel()
+	for _, row := range lifecycle.Transitions() {
+		if row.From.Phase.Terminal() {
+			t.Errorf("%s leaves a terminal phase on %s", row.From, row.On)
+		}
+	}
+}
+
+func TestZeroEventsDeny(t *testing.T) {
+	t.Parallel()
+	for _, e := range []lifecycle.Event{lifecycle.Evaluated{}, lifecycle.Reviewed{}, lifecycle.Reviewed{Decision: "Approved"}} {
+		got, err := lifecycle.Next(v1alpha1.AgentRequestStatus{Phase: v1alpha1.PhasePending}, e, now())
+		if err != nil || got.Phase != v1alpha1.PhaseDenied || got.Denial == nil {
+			t.Errorf("%#v: phase %q, denial %v, error %v", e, got.Phase, got.Denial, err)
+		}
+	}
+}
+
+// walk applies events in turn, from a new request on.
+func walk(t *testing.T, events ...lifecycle.Event) v1alpha1.AgentRequestStatus {
+	t.Helper()
+	var s v1alpha1.AgentRequestStatus
+	for _, e := range events {
+		var err error
+		if s, err = lifecycle.Next(s, e, now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// render shows the conditions and the denial of a status as lines to compare.
+func render(s v1alpha1.AgentRequestStatus) string {
+	var b strings.Builder
+	for _, c := range s.Conditions {
+		fmt.Fprintf(&b, "%s=%s %s %q\n", c.Type, c.Status, c.Reason, c.Message)
+	}
+	if s.Denial != nil {
+		fmt.Fprintf(&b, "denial %s %q %d\n", s.Denial.Code, s.Denial.Message, len(s.Denial.PolicyResults))
+	}
+	return b.String()
+}
+
+func TestWhatEachPathLeavesInTheStatus(t *testing.T) {
+	t.Parallel()
+	const submitted = "RequestSubmitted=True Initialization \"Request received\"\n"
+	hold := lifecycle.Evaluated{Outcome: lifecycle.Hold, Message: "delete needs a reviewer"}
+	tests := []struct {
+		name   string
+		events []lifecycle.Event
+		want   string
+	}{
+		{"allowed", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow, Message: "no policy matched"}},
+			submitted + "Approved=True Approved \"no policy matched\"\nPolicyEvaluated=True EvaluationComplete \"no policy matched\"\n"},
+		{"held", []lifecycle.Event{lifecycle.Admitted{}, hold},
+			submitted + "RequiresApproval=True ApprovalRequired \"delete needs a reviewer\"\nPolicyEvaluated=True EvaluationComplete \"delete needs a reviewer\"\n"},
+		{"denied by policy", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{
+			Outcome: lifecycle.Deny, Code: "EVALUATION_FAILURE", Message: "no such key", Results: make([]v1alpha1.PolicyResult, 2)}},
+			submitted + "Approved=False Denied \"no such key\"\nPolicyEvaluated=True EvaluationComplete \"no such key\"\ndenial EVALUATION_FAILURE \"no such key\" 2\n"},
+		{"approved by a reviewer", []lifecycle.Event{lifecycle.Admitted{}, hold,
+			lifecycle.Reviewed{Decision: v1alpha1.DecisionApproved, By: "rev", Reason: "fine"}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"delete needs a reviewer\"\nApproved=True Approved \"Approved by rev: fine\"\n"},
+		{"denied by a reviewer", []lifecycle.Event{lifecycle.Admitted{}, hold,
+			lifecycle.Reviewed{Decision: v1alpha1.DecisionDenied, By: "rev", Reason: "not today"}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"delete needs a reviewer\"\nApproved=False ManualDenial \"Denied by rev: not today\"\ndenial POLICY_VIOLATION \"Denied by rev: not today\" 0\n"},
+		{"denied through kubectl", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Reviewed{Decision: v1alpha1.DecisionDenied}},
+			submitted + "Approved=False ManualDenial \"Denied by a reviewer who gave no name: no reason given\"\ndenial POLICY_VIOLATION \"Denied by a reviewer who gave no name: no reason given\" 0\n"},
+		{"void", []lifecycle.Event{lifecycle.Admitted{}, hold, lifecycle.Voided{Why: "agent decided its own request"}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"delete needs a reviewer\"\nApproved=False Denied \"The recorded decision does not count: agent decided its own request\"\n" +
+				"denial POLICY_VIOLATION \"The recorded decision does not count: agent decided its own request\" 0\n"},
+		{"observed", []lifecycle.Event{lifecycle.Observed{}},
+			"RequestSubmitted=True ObserveMode \"Intent recorded, nothing was decided\"\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := render(walk(t, tt.events...)); got != tt.want {
+				t.Errorf("got\n%swant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNextLeavesItsArgumentAlone(t *testing.T) {
+	t.Parallel()
+	held := walk(t, lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Hold})
+	before := render(held)
+	if _, err := lifecycle.Next(held, lifecycle.Reviewed{Decision: v1alpha1.DecisionApproved}, now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := render(held); got != before || held.Phase != v1alpha1.PhasePending {
+		t.Errorf("the argument became %s\n%s", held.Phase, got)
+	}
+}
+
+func TestConditionsCarryTheGivenTime(t *testing.T) {
+	t.Parallel()
+	s := walk(t, lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow})
+	for _, c := range s.Conditions {
+		if !c.LastTransitionTime.Time.Equal(now()) {
+			t.Errorf("%s: %s", c.Type, c.LastTransitionTime)
+		}
+	}
+}
+
+func TestLongMessagesStayWithinTheSchema(t *testing.T) {
+	t.Parallel()
+	s := walk(t, lifecycle.Admitted{}, lifecycle.Reviewed{Decision: v1alpha1.DecisionDenied, Reason: strings.Repeat("é", 40000)})
+	c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionApproved)
+	if n := len([]rune(c.Message)); n > 32768 || !strings.HasSuffix(c.Message, "…") {
+		t.Errorf("%d characters, ends in %q", n, c.Message[len(c.Message)-8:])
+	}
+}

@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+)
+
+// writeTimeout bounds one call to the API server.
+const writeTimeout = 10 * time.Second
+
+// Options are what a Store works with.
+type Options struct {
+	// Cache holds AgentRequests and SafetyPolicies of all namespaces; somebody else starts it.
+	Cache cache.Cache
+	// Live talks to the API server without a cache in between.
+	Live client.Client
+	// DedupWindow is for how long the same intent counts as the same request; 0 makes every submission a new one.
+	DedupWindow time.Duration
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Store keeps AgentRequests. It is safe for concurrent use.
+type Store struct {
+	cache  cache.Cache
+	live   client.Client
+	window time.Duration
+	now    func() time.Time
+	hub    *hub
+	synced atomic.Bool
+}
+
+// New returns a Store that works once Start runs.
+func New(o Options) *Store {
+	return &Store{cache: o.Cache, live: o.Live, window: o.DedupWindow, now: o.Now, hub: newHub()}
+}
+
+// Scheme returns the types that the store's cache and client must know.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register types: %w", err)
+	}
+	return scheme, nil
+}
+
+// ClientConfig returns a copy of c for use by the gateway: without client-go's limit of five requests a second, which
+// would otherwise be the gateway's own limit, and without its writing of warnings to the process-wide log.
+func ClientConfig(c *rest.Config) *rest.Config {
+	out := rest.CopyConfig(c)
+	out.QPS, out.Burst = -1, -1
+	out.WarningHandler = rest.NoWarnings{}
+	out.UserAgent = "aip-gateway"
+	return out
+}
+
+// NeedLeaderElection tells the manager that every replica runs the store, not only the leader.
+func (*Store) NeedLeaderElection() bool { return false }
+
+// Start follows the watch until ctx ends. The manager calls it after it has started the cache.
+func (s *Store) Start(ctx context.Context) error {
+	informer, err := s.informer(ctx)
+	if err != nil {
+		return err
+	}
+	registration, err := informer.AddEventHandler(s.hub)
+	if err != nil {
+		return fmt.Errorf("follow AgentRequests: %w", err)
+	}
+	select {
+	case <-registration.HasSyncedChecker().Done():
+		s.synced.Store(true)
+	case <-ctx.Done():
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// informer returns the cache's informer of AgentRequests. It asks again while the API server does not know the type
+// or does not answer, because a gateway may start before either.
+func (s *Store) informer(ctx context.Context) (cache.Informer, error) {
+	for {
+		informer, err := s.cache.GetInformer(ctx, &v1alpha1.AgentRequest{}, cache.BlockUntilSynced(false))
+		if err == nil {
+			return informer, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("follow AgentRequests: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// Ready reports whether the cache holds what the API server has and its watch is followed. Before that, reads may
+// block or fail with ErrUnavailable and nobody may wait.
+func (s *Store) Ready() bool { return s.synced.Load() }
+
+// Ping asks the API server for one request and returns ErrUnavailable, or why it refused.
+func (s *Store) Ping(ctx context.Context) error {
+	var list v1alpha1.AgentRequestList
+	return classify("list AgentRequests", s.live.List(ctx, &list, client.Limit(1)))
+}
+
+// Get returns a request, or ErrNotFound. A request that the cache does not know yet is looked up live.
+func (s *Store) Get(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
+	r, err := s.cached(ctx, namespace, name)
+	if err == nil || !errors.Is(err, ErrNotFound) {
+		return r, err
+	}
+	return s.liveGet(ctx, namespace, name)
+}
+
+func (s *Store) cached(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
+	var r v1alpha1.AgentRequest
+	err := s.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &r,
+		&client.GetOptions{UnsafeDisableDeepCopy: ptr.To(true)})
+	return &r, classify("get AgentRequest", err)
+}
+
+func (s *Store) liveGet(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	var r v1alpha1.AgentRequest
+	err := s.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &r)
+	return &r, classify("get AgentRequest", err)
+}
+
+// List returns the requests of a namespace (all when empty) for which match is true, newest first.
+func (s *Store) List(ctx context.Context, namespace string, match func(*v1alpha1.AgentRequest) bool) ([]*v1alpha1.AgentRequest, error) {
+	var list v1alpha1.AgentRequestList
+	if err := s.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, classify("list AgentRequests", err)
+	}
+	out := make([]*v1alpha1.AgentRequest, 0, len(list.Items))
+	for i := range list.Items {
+		if r := &list.Items[i]; match(r) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, newestFirst)
+	return out, nil
+}
+
+// newestFirst orders by creation; those of one second are ordered by name, so that the order is always the same.
+func newestFirst(a, b *v1alpha1.AgentRequest) int {
+	if c := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+}
+
+// SetStatus stores status as the status of r, provided that r is still what is stored; else it returns ErrConflict.
+func (s *Store) SetStatus(ctx context.Context, r *v1alpha1.AgentRequest, status v1alpha1.AgentRequestStatus) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	changed := r.DeepCopy()
+	changed.Status = status
+	return classify("write status of AgentRequest", s.live.Status().Update(ctx, changed))
+}
+
+// Policies returns the SafetyPolicies of all namespaces, as the cache has them.
+func (s *Store) Policies(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) {
+	var list v1alpha1.SafetyPolicyList
+	if err := s.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, classify("list SafetyPolicies", err)
+	}
+	return list.Items, nil
+}
+
+// Policy returns one SafetyPolicy as the cache has it, or ErrNotFound.
+func (s *Store) Policy(ctx context.Context, namespace, name string) (*v1alpha1.SafetyPolicy, error) {
+	var p v1alpha1.SafetyPolicy
+	err := s.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &p)
+	return &p, classify("get SafetyPolicy", err)
+}
+
+// SetPolicyStatus stores status as the status of p, provided that p is still what is stored; else ErrConflict.
+func (s *Store) SetPolicyStatus(ctx context.Context, p *v1alpha1.SafetyPolicy, status v1alpha1.SafetyPolicyStatus) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	changed := p.DeepCopy()
+	changed.Status = status
+	return classify("write status of SafetyPolicy", s.live.Status().Update(ctx, changed))
+}

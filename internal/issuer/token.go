@@ -1,0 +1,211 @@
+package issuer
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const (
+	grantClientCredentials = "client_credentials"
+	grantPassword          = "password"
+)
+
+// tokenResponse is Keycloak's AccessTokenResponse. There are no refresh tokens: client credentials get none by
+// default, and an administrator who asks again is as quick.
+type tokenResponse struct {
+	AccessToken      string `json:"access_token"`
+	ExpiresIn        int    `json:"expires_in"`
+	RefreshExpiresIn int    `json:"refresh_expires_in"`
+	TokenType        string `json:"token_type"`
+	IDToken          string `json:"id_token,omitempty"`
+	NotBeforePolicy  int    `json:"not-before-policy"`
+	Scope            string `json:"scope"`
+}
+
+// knownScopes are openid and the default client scopes of a realm; only the first three show up in tokens.
+func knownScopes() []string {
+	return []string{"openid", "profile", "email", "acr", "basic", "roles", "service_account", "web-origins"}
+}
+
+// token is the token endpoint. The order of its checks is Keycloak's: grant type, client, parameters, permission.
+func (s *Server) token(r *http.Request) (answer, error) {
+	found, err := s.realmOf(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := readForm(r); err != nil {
+		return answer{}, err
+	}
+	if !found.Enabled {
+		return answer{}, oauthFault(http.StatusForbidden, "access_denied", "Realm not enabled")
+	}
+	grant := r.PostForm.Get("grant_type")
+	switch {
+	case !r.PostForm.Has("grant_type"):
+		return answer{}, oauthFault(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
+	case grant != grantClientCredentials && grant != grantPassword:
+		return answer{}, oauthFault(http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant_type")
+	}
+	c, err := authenticate(found, r)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, values := range r.PostForm {
+		if len(values) > 1 {
+			return answer{}, oauthFault(http.StatusBadRequest, "invalid_request", "duplicated parameter")
+		}
+	}
+	if grant == grantPassword {
+		return s.passwordGrant(r, found, c)
+	}
+	return s.clientCredentialsGrant(r, found, c)
+}
+
+func readForm(r *http.Request) error {
+	if mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mt != "application/x-www-form-urlencoded" {
+		return statusFault(http.StatusUnsupportedMediaType)
+	}
+	err := r.ParseForm()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return statusFault(http.StatusRequestEntityTooLarge)
+	case err != nil:
+		return oauthFault(http.StatusBadRequest, "invalid_request", "Cannot read the form")
+	}
+	return nil
+}
+
+// authenticate finds the client of a token request by client_secret_basic or client_secret_post; form parameters win
+// over the header. An unknown or disabled client is invalid_client, a wrong secret is unauthorized_client; Keycloak
+// says the same words to both (https://github.com/keycloak/keycloak/issues/16923).
+func authenticate(in *realm, r *http.Request) (*client, error) {
+	const words = "Invalid client or Invalid client credentials"
+	id, secret, err := basicCredentials(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.PostForm.Has("client_id") {
+		id = r.PostForm.Get("client_id")
+	}
+	if r.PostForm.Has("client_secret") {
+		secret = r.PostForm.Get("client_secret")
+	}
+	c := in.byClientID(id)
+	switch {
+	case c == nil || !c.Enabled:
+		return nil, oauthFault(http.StatusUnauthorized, "invalid_client", words)
+	case c.BearerOnly:
+		return nil, oauthFault(http.StatusBadRequest, "invalid_client", "Bearer-only not allowed")
+	case c.PublicClient:
+		return c, nil
+	case c.Secret == "" || !same(secret, c.Secret):
+		return nil, oauthFault(http.StatusUnauthorized, "unauthorized_client", words)
+	}
+	return c, nil
+}
+
+// basicCredentials reads the Authorization header; id and secret are form-encoded in it (RFC 6749 section 2.3.1).
+func basicCredentials(r *http.Request) (id, secret string, err error) {
+	if r.Header.Get("Authorization") == "" {
+		return "", "", nil
+	}
+	user, password, ok := r.BasicAuth()
+	if ok {
+		id, err = url.QueryUnescape(user)
+		if err == nil {
+			secret, err = url.QueryUnescape(password)
+		}
+	}
+	if (!ok || err != nil) && !r.PostForm.Has("client_id") {
+		f := statusFault(http.StatusUnauthorized)
+		f.challenge = `Basic realm="` + strings.Map(quotable, r.PathValue("realm")) + `"`
+		return "", "", f
+	}
+	return id, secret, nil
+}
+
+func quotable(r rune) rune {
+	if r == '"' || r == '\\' || r < ' ' {
+		return -1
+	}
+	return r
+}
+
+// same compares in a time that does not depend on where the values differ.
+func same(given, expected string) bool {
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(expected))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+func (s *Server) clientCredentialsGrant(r *http.Request, in *realm, c *client) (answer, error) {
+	switch {
+	case c.PublicClient:
+		return answer{}, oauthFault(http.StatusUnauthorized, "unauthorized_client", "Public client not allowed to retrieve service account")
+	case !c.ServiceAccountsEnabled:
+		return answer{}, oauthFault(http.StatusUnauthorized, "unauthorized_client", "Client not enabled to retrieve service account")
+	}
+	scope, openID, err := grantedScope(r)
+	if err != nil {
+		return answer{}, err
+	}
+	key, err := in.key.wait(r.Context())
+	if err != nil {
+		return answer{}, err
+	}
+	access := s.serviceAccountClaims(in, c, scope, r)
+	res := tokenResponse{ExpiresIn: in.AccessTokenLifespan, TokenType: typeBearer, Scope: scope}
+	if res.AccessToken, err = key.sign(access); err != nil {
+		return answer{}, err
+	}
+	if openID {
+		if res.IDToken, err = key.sign(s.idClaims(access, c, res.AccessToken, r)); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{status: http.StatusOK, body: res}, nil
+}
+
+// passwordGrant serves the administrator of realm master through admin-cli; there are no other users.
+func (s *Server) passwordGrant(r *http.Request, in *realm, c *client) (answer, error) {
+	if !c.DirectAccessGrantsEnabled {
+		return answer{}, oauthFault(http.StatusBadRequest, "unauthorized_client", "Client not allowed for direct access grants")
+	}
+	scope, _, err := grantedScope(r)
+	if err != nil {
+		return answer{}, err
+	}
+	user, password := same(r.PostForm.Get("username"), s.opts.AdminUser), same(r.PostForm.Get("password"), s.opts.AdminPassword)
+	if in.Name != masterRealm || c.ClientID != adminCLI || !user || !password {
+		return answer{}, oauthFault(http.StatusUnauthorized, "invalid_grant", "Invalid user credentials")
+	}
+	key, err := in.key.wait(r.Context())
+	if err != nil {
+		return answer{}, err
+	}
+	res := tokenResponse{ExpiresIn: in.AccessTokenLifespan, TokenType: typeBearer, Scope: scope}
+	if res.AccessToken, err = key.sign(s.adminClaims(in, c, scope)); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, body: res}, nil
+}
+
+// grantedScope returns the "scope" of the token and whether an ID token was asked for.
+func grantedScope(r *http.Request) (scope string, openID bool, err error) {
+	requested := strings.Fields(r.PostForm.Get("scope"))
+	for _, name := range requested {
+		if !slices.Contains(knownScopes(), name) {
+			return "", false, oauthFault(http.StatusBadRequest, "invalid_scope", "Invalid scopes: "+r.PostForm.Get("scope"))
+		}
+	}
+	if slices.Contains(requested, "openid") {
+		return "openid profile email", true, nil
+	}
+	return "profile email", false, nil
+}

@@ -1,0 +1,290 @@
+package token_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aip-dev/aip-dev/internal/token"
+)
+
+var start = time.Unix(1_700_000_000, 0)
+
+func TestNothingPrintsItself(t *testing.T) {
+	t.Parallel()
+	tok := token.Token{Raw: "raw-value", Expiry: start}
+	request := token.Request{TokenURL: "http://x", ClientID: "agent", ClientSecret: "raw-value"}
+	source := token.NewSource(func(context.Context) (token.Token, error) { return tok, nil }, nil)
+	var b bytes.Buffer
+	for _, v := range []any{tok, &tok, request, &request, []any{tok, request}, map[string]any{"t": tok}, struct{ T *token.Token }{&tok}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&b, verb, v)
+		}
+		slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+	}
+	if _, err := source.Token(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&b, "%v %+v", source, source)
+	if err := json.NewEncoder(&b).Encode(map[string]any{"t": tok}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "raw-value") || strings.Contains(b.String(), fmt.Sprintf("%x", "raw-value")) {
+		t.Errorf("printed: %s", b.String())
+	}
+	if got := tok.String(); got != "token [redacted] until 2023-11-14T22:13:20Z" {
+		t.Errorf("String: %s", got)
+	}
+}
+
+func TestSource(t *testing.T) {
+	t.Parallel()
+	now, minted := start, 0
+	source := token.NewSource(func(context.Context) (token.Token, error) {
+		minted++
+		return token.Token{Raw: fmt.Sprintf("t%d", minted), Expiry: now.Add(300 * time.Second)}, nil
+	}, func() time.Time { return now })
+	if _, ok := source.Current(); ok {
+		t.Error("a new source has a token")
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  string
+	}{{0, "t1"}, {269 * time.Second, "t1"}, {270 * time.Second, "t2"}, {271 * time.Second, "t2"}} {
+		now = start.Add(step.after)
+		if got, err := source.Token(t.Context()); err != nil || got != step.want {
+			t.Errorf("after %v: %q, %v, expected %q", step.after, got, err, step.want)
+		}
+	}
+	if cur, ok := source.Current(); !ok || cur.Raw != "t2" {
+		t.Errorf("current: %v", ok)
+	}
+	source.Forget()
+	if got, err := source.Token(t.Context()); err != nil || got != "t3" {
+		t.Errorf("after Forget: %q, %v", got, err)
+	}
+}
+
+func TestSourceFailsAndRecovers(t *testing.T) {
+	t.Parallel()
+	down, fail := errors.New("down"), true
+	source := token.NewSource(func(context.Context) (token.Token, error) {
+		if fail {
+			return token.Token{}, down
+		}
+		return token.Token{Raw: "t", Expiry: start.Add(time.Hour)}, nil
+	}, func() time.Time { return start })
+	if _, err := source.Token(t.Context()); !errors.Is(err, down) {
+		t.Errorf("got %v", err)
+	}
+	fail = false
+	if got, err := source.Token(t.Context()); err != nil || got != "t" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestSourceMintsOnceForMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		minted, release := 0, make(chan struct{})
+		source := token.NewSource(func(context.Context) (token.Token, error) {
+			<-release
+			minted++
+			return token.Token{Raw: "t", Expiry: start.Add(time.Hour)}, nil
+		}, func() time.Time { return start })
+		for range 50 {
+			go func() {
+				if got, err := source.Token(t.Context()); err != nil || got != "t" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			}()
+		}
+		synctest.Wait() // one mints, all others wait for it
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := source.Token(gone); !errors.Is(err, context.Canceled) {
+			t.Errorf("an impatient caller got %v", err)
+		}
+		close(release)
+		synctest.Wait()
+		if minted != 1 {
+			t.Errorf("minted %d times", minted)
+		}
+	})
+}
+
+func TestFileCache(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state", "tokens")
+	now := start
+	clock := func() time.Time { return now }
+	cache := token.NewFileCache(dir, clock)
+	tok := token.Token{Raw: "kept", Expiry: start.Add(300 * time.Second)}
+	if _, ok := cache.Get("aip", "agent"); ok {
+		t.Error("an empty cache has a token")
+	}
+	if err := cache.Put("aip", "agent", tok); err != nil {
+		t.Fatal(err)
+	}
+	other := token.NewFileCache(dir, clock) // another process
+	if got, ok := other.Get("aip", "agent"); !ok || got.Raw != "kept" || !got.Expiry.Equal(tok.Expiry) {
+		t.Errorf("got %v, %v", got, ok)
+	}
+	for _, key := range [][2]string{{"aip", "other"}, {"other", "agent"}, {"aipagent", ""}, {"../../x", "agent"}} {
+		if _, ok := cache.Get(key[0], key[1]); ok {
+			t.Errorf("%v has the token of another", key)
+		}
+	}
+	if folder, file := mode(t, dir), mode(t, onlyFile(t, dir)); folder != 0o700 || file != 0o600 {
+		t.Errorf("modes %o and %o, expected 700 and 600", folder, file)
+	}
+	if now = start.Add(270 * time.Second); !stale(cache) {
+		t.Error("the token is handed out 30 s before its end")
+	}
+	now = start
+	if err := cache.Remove("aip", "agent"); err != nil || !stale(cache) {
+		t.Errorf("removed: %v", err)
+	}
+	if err := cache.Remove("aip", "agent"); err != nil {
+		t.Errorf("removed twice: %v", err)
+	}
+}
+
+func stale(c *token.FileCache) bool {
+	_, ok := c.Get("aip", "agent")
+	return !ok
+}
+
+func mode(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode().Perm()
+}
+
+func onlyFile(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%d files, %v", len(entries), err)
+	}
+	return filepath.Join(dir, entries[0].Name())
+}
+
+func TestFileCacheTrustsNobody(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, file string) error{
+		"open to the group":  func(_ *testing.T, f string) error { return os.Chmod(f, 0o640) },
+		"writable by others": func(_ *testing.T, f string) error { return os.Chmod(f, 0o602) },
+		"not JSON":           func(_ *testing.T, f string) error { return os.WriteFile(f, []byte("{"), 0o600) },
+		"of another client":  func(_ *testing.T, f string) error { return replace(f, `"agent"`, `"admin"`) },
+		"far too large":      func(_ *testing.T, f string) error { return os.Truncate(f, 1<<20) },
+		"a link": func(_ *testing.T, f string) error {
+			return errors.Join(os.Rename(f, f+".real"), os.Symlink(f+".real", f))
+		},
+		"a folder": func(_ *testing.T, f string) error { return errors.Join(os.Remove(f), os.Mkdir(f, 0o700)) },
+		"of another user": func(t *testing.T, f string) error {
+			if os.Geteuid() != 0 {
+				return os.Remove(f) // only root can give files away
+			}
+			return os.Chown(f, 12345, -1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "tokens")
+			cache := token.NewFileCache(dir, func() time.Time { return start })
+			if err := cache.Put("aip", "agent", token.Token{Raw: "kept", Expiry: start.Add(time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(t, onlyFile(t, dir)); err != nil {
+				t.Fatal(err)
+			}
+			if !stale(cache) {
+				t.Error("the file is trusted")
+			}
+		})
+	}
+}
+
+func replace(file, old, with string) error {
+	blob, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, bytes.ReplaceAll(blob, []byte(old), []byte(with)), 0o600)
+}
+
+func TestFileCacheWrap(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cache, minted := token.NewFileCache(dir, func() time.Time { return start }), 0
+	life := time.Hour
+	mint := func(context.Context) (token.Token, error) {
+		minted++
+		return token.Token{Raw: fmt.Sprintf("t%d", minted), Expiry: start.Add(life)}, nil
+	}
+	for range 2 { // two processes
+		if got, err := cache.Wrap("aip", "agent", mint)(t.Context()); err != nil || got.Raw != "t1" {
+			t.Errorf("got %v, %v", got, err)
+		}
+	}
+	if mode(t, dir) != 0o700 {
+		t.Errorf("the folder stayed open: %o", mode(t, dir))
+	}
+	life = 20 * time.Second
+	if got, err := cache.Wrap("aip", "short", mint)(t.Context()); err != nil || got.Raw != "t2" {
+		t.Errorf("short-lived: %v, %v", got, err)
+	}
+	if _, err := os.ReadDir(dir); err != nil || filepath.Dir(onlyFile(t, dir)) != dir {
+		t.Errorf("a token too short to keep was kept: %v", err)
+	}
+	blocked := token.NewFileCache(filepath.Join(onlyFile(t, dir), "below-a-file"), func() time.Time { return start })
+	if got, err := blocked.Wrap("aip", "agent", mint)(t.Context()); err != nil || got.Raw != "t3" {
+		t.Errorf("unwritable cache: %v, %v", got, err)
+	}
+	if err := blocked.Put("aip", "agent", token.Token{Raw: "t"}); err == nil || strings.Contains(err.Error(), "t3") {
+		t.Errorf("Put into an unwritable cache: %v", err)
+	}
+	down := errors.New("down")
+	if _, err := cache.Wrap("aip", "none", func(context.Context) (token.Token, error) { return token.Token{}, down })(t.Context()); !errors.Is(err, down) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFileCacheManyWriters(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			cache := token.NewFileCache(dir, func() time.Time { return start })
+			raw := strings.Repeat(fmt.Sprintf("%02d", i), 2000)
+			if err := cache.Put("aip", "agent", token.Token{Raw: raw, Expiry: start.Add(time.Hour)}); err != nil {
+				t.Error(err)
+			}
+			got, ok := cache.Get("aip", "agent")
+			if !ok || len(got.Raw) != 4000 || strings.Trim(got.Raw, got.Raw[:2]) != "" {
+				t.Error("a torn or missing file was read")
+			}
+		})
+	}
+	wg.Wait()
+	onlyFile(t, dir)
+}

@@ -1,0 +1,37 @@
+// Package manifests holds what an environment installs, as files inside the program: the Helm chart with its
+// CustomResourceDefinitions, the Keycloak manifest and the sample policies. Bootstrap steps read them; people use the
+// same files with ordinary helm and kubectl.
+package manifests
+
+import (
+	"embed"
+	"io/fs"
+)
+
+// The prefix all: is needed because go:embed leaves out names that start with _ or a dot, such as _helpers.tpl.
+//
+//go:embed all:charts/aip-k8s policies keycloak-dev.yaml
+var files embed.FS
+
+// Chart returns the chart aip-k8s with Chart.yaml at its root. The CustomResourceDefinitions lie in its folder crds,
+// where ordinary `helm install` finds them; nowhere else is a copy.
+func Chart() fs.FS { return sub("charts/aip-k8s") }
+
+// CRDs returns one YAML file per CustomResourceDefinition, generated from api/v1alpha1.
+func CRDs() fs.FS { return sub("charts/aip-k8s/crds") }
+
+// Policies returns one YAML file per sample SafetyPolicy.
+func Policies() fs.FS { return sub("policies") }
+
+// Keycloak returns the manifest of a development Keycloak: Namespace, Deployment and Service, all named keycloak.
+// It is the file that the guide applies as test/fixtures/keycloak-dev.yaml.
+func Keycloak() []byte {
+	b, _ := files.ReadFile("keycloak-dev.yaml") // cannot fail: the compiler checked that the file is there
+	return b
+}
+
+// sub cannot fail: fs.Sub refuses invalid paths only, and its callers pass constants.
+func sub(dir string) fs.FS {
+	f, _ := fs.Sub(files, dir)
+	return f
+}
