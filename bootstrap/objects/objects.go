@@ -54,8 +54,8 @@ type Result struct {
 // namespaced kinds that name no namespace go into namespace. A field that another field manager took over since is
 // not taken back: the object is left alone and named in Result.Kept.
 //
-// A kind that the server does not know yet is waited for until ctx ends, because a CustomResourceDefinition takes a
-// moment to show up in discovery.
+// A kind that the server does not know yet is waited for, up to ten seconds, because a CustomResourceDefinition takes
+// a moment to show up in discovery.
 func ApplyManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) (Result, error) {
 	c, objs, err := prepare(cfg, manifest, namespace)
 	if err != nil {

@@ -1,16 +1,204 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
 )
+
+// maxAnswer bounds an answer that is not a stream: a list of ten thousand requests fits.
+const maxAnswer = 256 << 20
 
 // TokenSource returns the bearer token for the next request. It is asked before each request, so it should cache.
 type TokenSource func(ctx context.Context) (string, error)
 
-// Client talks to one gateway as one identity.
+// Client talks to one gateway as one identity. It is safe for concurrent use.
 type Client struct {
-	base  string
+	base  *url.URL
 	token TokenSource
 	http  *http.Client
 }
+
+// New returns a client of the gateway at base, for example http://localhost:8080. A nil h means http.DefaultTransport.
+// Redirects are never followed: the token belongs to base alone. h must not limit the time of a whole request, because
+// a stream lasts; the context does that.
+func New(base string, token TokenSource, h *http.Client) (*Client, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return nil, fmt.Errorf("gateway URL %q: expected http(s)://host[:port]", base)
+	}
+	client := &http.Client{}
+	if h != nil {
+		*client = *h
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{base: u, token: token, http: client}, nil
+}
+
+// ListOptions choose requests. The zero value means those of namespace default.
+type ListOptions struct {
+	Namespace     string
+	AllNamespaces bool
+	// Phases keeps requests in one of these phases; none means all.
+	Phases []v1alpha1.Phase
+	// Agent keeps requests of this agent identity; empty means all.
+	Agent string
+}
+
+func (o ListOptions) query() url.Values {
+	q := url.Values{}
+	if o.AllNamespaces {
+		q.Set("allNamespaces", "true")
+	} else if o.Namespace != "" {
+		q.Set("namespace", o.Namespace)
+	}
+	if len(o.Phases) > 0 {
+		phases := make([]string, len(o.Phases))
+		for i, p := range o.Phases {
+			phases[i] = string(p)
+		}
+		q.Set("phase", strings.Join(phases, ","))
+	}
+	if o.Agent != "" {
+		q.Set("agentIdentity", o.Agent)
+	}
+	return q
+}
+
+// Whoami returns the identity and the roles that the gateway sees in the token.
+func (c *Client) Whoami(ctx context.Context) (wire.Whoami, error) {
+	var out wire.Whoami
+	return out, c.call(ctx, http.MethodGet, "/whoami", nil, nil, &out)
+}
+
+// Submit asks for an action and returns what became of it: decided by policy, or Pending with RequiresApproval.
+func (c *Client) Submit(ctx context.Context, s wire.Submission) (wire.RequestState, error) {
+	var out wire.RequestState
+	return out, c.call(ctx, http.MethodPost, "/agent-requests", nil, s, &out)
+}
+
+// Get returns the state of one request.
+func (c *Client) Get(ctx context.Context, namespace, name string) (wire.RequestState, error) {
+	var out wire.RequestState
+	return out, c.call(ctx, http.MethodGet, requestPath(name, ""), inNamespace(namespace), nil, &out)
+}
+
+// List returns whole AgentRequests, newest first.
+func (c *Client) List(ctx context.Context, o ListOptions) ([]v1alpha1.AgentRequest, error) {
+	var out []v1alpha1.AgentRequest
+	return out, c.call(ctx, http.MethodGet, "/agent-requests", o.query(), nil, &out)
+}
+
+// Approve approves a request and returns its phase after the decision took effect.
+func (c *Client) Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error) {
+	return c.review(ctx, namespace, name, "approve", r)
+}
+
+// Deny denies a request and returns its phase after the decision took effect.
+func (c *Client) Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error) {
+	return c.review(ctx, namespace, name, "deny", r)
+}
+
+func (c *Client) review(ctx context.Context, namespace, name, verb string, r wire.Review) (wire.Reviewed, error) {
+	var out wire.Reviewed
+	return out, c.call(ctx, http.MethodPost, requestPath(name, verb), inNamespace(namespace), r, &out)
+}
+
+func requestPath(name, verb string) string {
+	path := "/agent-requests/" + url.PathEscape(name)
+	if verb != "" {
+		path += "/" + verb
+	}
+	return path
+}
+
+func inNamespace(namespace string) url.Values {
+	if namespace == "" {
+		return nil
+	}
+	return url.Values{"namespace": {namespace}}
+}
+
+// call sends one request with in as JSON body (none when nil) and decodes the answer into out.
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
+	answer, err := c.send(ctx, method, path, query, in, "application/json")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }() // nothing was written
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return &unreachable{fmt.Errorf("read the answer to %s %s: %w", method, path, err)}
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("decode the answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// send sends one request and returns the answer when it is a success; the caller closes its body.
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, in any, accept string) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		encoded, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encode the body of %s %s: %w", method, path, err)
+		}
+		body = bytes.NewReader(encoded)
+	}
+	target := *c.base
+	target.RawQuery = query.Encode()
+	// path is escaped already, so it is joined as text and not as a URL path.
+	address := strings.TrimRight(target.Scheme+"://"+target.Host+target.EscapedPath(), "/") + path
+	if target.RawQuery != "" {
+		address += "?" + target.RawQuery
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s %s: %w", method, path, err)
+	}
+	token, err := c.token(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("get a token: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Accept", accept)
+	if in != nil {
+		// The reference gateway reads the body of a review under this exact value only.
+		request.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		return nil, &unreachable{withoutURL(err)}
+	}
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		defer func() { _ = answer.Body.Close() }() // nothing was written
+		return nil, statusError(answer)
+	}
+	return answer, nil
+}
+
+// withoutURL takes the method and address off an error of net/http; what is left says why.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// heartbeatLimit is how long a stream may be silent; the gateway sends a heartbeat every 15 s.
+const heartbeatLimit = 45 * time.Second

@@ -39,9 +39,6 @@ func (e *InvalidError) Error() string { return "invalid AgentRequest: " + e.Text
 
 // classify wraps an error of the Kubernetes client with what was tried, and with one of the errors above.
 func classify(action string, err error) error {
-	var unreachable *url.Error
-	var network net.Error
-	var unstarted *cache.ErrCacheNotStarted
 	switch {
 	case err == nil:
 		return nil
@@ -55,13 +52,21 @@ func classify(action string, err error) error {
 		return fmt.Errorf("%s: %w: %w", action, ErrConflict, err)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		return &InvalidError{Text: faults(err)}
-	case apierrors.IsServiceUnavailable(err), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err),
-		apierrors.IsTooManyRequests(err), meta.IsNoMatchError(err),
-		errors.Is(err, context.DeadlineExceeded), errors.As(err, &unreachable), errors.As(err, &network), errors.As(err, &unstarted):
+	case unavailable(err):
 		return fmt.Errorf("%s: %w: %w", action, ErrUnavailable, err)
 	default:
 		return fmt.Errorf("%s: %w", action, err)
 	}
+}
+
+// unavailable reports whether err says that the API server does not serve now, or not this type yet.
+func unavailable(err error) bool {
+	var unreachable *url.Error
+	var network net.Error
+	var unstarted *cache.ErrCacheNotStarted
+	return apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) ||
+		apierrors.IsTooManyRequests(err) || meta.IsNoMatchError(err) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &unreachable) || errors.As(err, &network) || errors.As(err, &unstarted)
 }
 
 // notFound tells a missing namespace from a missing request: the API server answers 404 for both.

@@ -32,10 +32,15 @@ func newHub() *hub {
 	return &hub{followers: map[types.NamespacedName]map[*follower]struct{}{}}
 }
 
-// OnAdd, OnUpdate and OnDelete make the hub a cache.ResourceEventHandler; the informer calls them one at a time.
+// OnAdd makes the hub, with OnUpdate and OnDelete, a cache.ResourceEventHandler; the informer calls one at a time.
 func (h *hub) OnAdd(obj any, _ bool) { h.tell(obj, false) }
-func (h *hub) OnUpdate(_, obj any)   { h.tell(obj, false) }
-func (h *hub) OnDelete(obj any)      { h.tell(obj, true) }
+
+// OnUpdate is described at OnAdd.
+func (h *hub) OnUpdate(_, obj any) { h.tell(obj, false) }
+
+// OnDelete is described at OnAdd.
+func (h *hub) OnDelete(obj any) { h.tell(obj, true) }
+
 func (h *hub) tell(obj any, gone bool) {
 	r := requestOf(obj)
 	if r == nil {

@@ -56,11 +56,14 @@ func (s *Subscription) Close() error {
 	return nil
 }
 
-// OnAdd, OnUpdate and OnDelete make the subscription a cache.ResourceEventHandler.
+// OnAdd makes the subscription, with OnUpdate and OnDelete, a cache.ResourceEventHandler.
 func (s *Subscription) OnAdd(obj any, _ bool) { s.note(obj, false) }
-func (s *Subscription) OnDelete(obj any)      { s.note(obj, true) }
+
+// OnDelete is described at OnAdd.
+func (s *Subscription) OnDelete(obj any) { s.note(obj, true) }
+
+// OnUpdate is described at OnAdd. The informer repeats everything it has every few hours; that is no news.
 func (s *Subscription) OnUpdate(before, obj any) {
-	// The informer repeats everything it has every few hours.
 	if was, is := requestOf(before), requestOf(obj); was == nil || is == nil || was.ResourceVersion != is.ResourceVersion {
 		s.note(obj, false)
 	}

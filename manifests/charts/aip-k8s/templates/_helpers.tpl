@@ -61,6 +61,9 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "admin-groups" $auth.adminGroups)
 ) }}
 {{- $args := list "gateway" "--addr=:8080" }}
+{{- if gt (int $gateway.replicaCount) 1 }}
+{{- $args = concat $args (list "--leader-elect" (printf "--leader-elect-namespace=%s" .Release.Namespace)) }}
+{{- end }}
 {{- range $flags }}
 {{- $value := index . 1 }}
 {{- if kindIs "slice" $value }}

@@ -1,0 +1,126 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-logr/logr"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/store"
+)
+
+const (
+	// leaseName is the Lease that the working replica holds.
+	leaseName = "aip-gateway.governance.aip.io"
+	// stopTimeout is how long running reconciles may take to end.
+	stopTimeout = 5 * time.Second
+	// workers is how many requests are driven at once. Each spends its time waiting for the API server.
+	workers = 8
+	// A reconcile that failed is tried again after minDelay, then ever later up to maxDelay.
+	minDelay = 10 * time.Millisecond
+	maxDelay = 10 * time.Second
+)
+
+// ManagerOptions are what a manager works with.
+type ManagerOptions struct {
+	// LeaderElection makes replicas agree on one that works; the others stand by.
+	LeaderElection bool
+	// LeaderElectionNamespace holds the Lease; empty means the namespace of the pod that this process runs in.
+	LeaderElectionNamespace string
+	// Log receives errors of the machinery.
+	Log *slog.Logger
+}
+
+// NewManager returns a manager with a cache of all namespaces and without listeners of its own. It does not talk to
+// the API server before it is started. config should come from store.ClientConfig.
+func NewManager(config *rest.Config, o ManagerOptions) (manager.Manager, error) {
+	scheme, err := store.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	if err := coordinationv1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register types: %w", err)
+	}
+	m, err := manager.New(config, manager.Options{
+		Scheme: scheme,
+		Logger: logr.FromSlogHandler(quiet{o.Log.Handler()}),
+		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Metrics: server.Options{
+			BindAddress: "0",
+		},
+		HealthProbeBindAddress:        "0",
+		LeaderElection:                o.LeaderElection,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       ptr.To(stopTimeout),
+		Controller:                    sharedController(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes manager: %w", err)
+	}
+	return m, nil
+}
+
+// sharedController lets a process start the same controllers again, as the embedded environment does on a rollout.
+func sharedController() config.Controller { return config.Controller{SkipNameValidation: ptr.To(true)} }
+
+// Options are what the reconcilers work with.
+type Options struct {
+	Store *store.Store
+	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny.
+	DefaultAction string
+	Log           *slog.Logger
+	Now           func() time.Time
+}
+
+// Add registers the reconcilers with m.
+func Add(m manager.Manager, o Options) error {
+	err := builder.ControllerManagedBy(m).Named("agentrequest").For(&v1alpha1.AgentRequest{}).
+		// No event of a policy asks for work here; watching them keeps requests from being evaluated before all
+		// policies are known.
+		Watches(&v1alpha1.SafetyPolicy{}, handler.Funcs{}).
+		WithOptions(controllerOptions(workers)).
+		Complete(&requests{store: o.Store, evaluate: newEvaluator(o), log: o.Log, now: o.Now})
+	if err != nil {
+		return fmt.Errorf("add reconciler of AgentRequests: %w", err)
+	}
+	err = builder.ControllerManagedBy(m).Named("safetypolicy").For(&v1alpha1.SafetyPolicy{}).
+		WithOptions(controllerOptions(1)).
+		Complete(&policies{store: o.Store, log: o.Log, now: o.Now})
+	if err != nil {
+		return fmt.Errorf("add reconciler of SafetyPolicies: %w", err)
+	}
+	return nil
+}
+
+func controllerOptions(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minDelay, maxDelay),
+	}
+}
+
+// quiet passes warnings and errors on: what controller-runtime says at lower levels is about itself.
+type quiet struct{ slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
+}
+func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(attrs)} }
+func (q quiet) WithGroup(name string) slog.Handler       { return quiet{q.Handler.WithGroup(name)} }

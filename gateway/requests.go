@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/lifecycle"
+	"github.com/aip-dev/aip-dev/gateway/store"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+)
+
+// defaultNamespace is where requests live that name no namespace.
+const defaultNamespace = "default"
+
+// waited is what a submission gets after waiting in vain; clients of the public gateway know the text.
+const waited = "timed out waiting for AgentRequest resolution"
+
+// checkNamespace refuses what cannot be the name of a namespace.
+func checkNamespace(name string) error {
+	if faults := validation.IsDNS1123Label(name); len(faults) > 0 {
+		return refuse(http.StatusBadRequest, "invalid namespace %q: %s", name, faults[0])
+	}
+	return nil
+}
+
+// object names one request.
+type object struct{ namespace, name string }
+
+// readObject reads the name from the path and the namespace from the query.
+func readObject(r *http.Request) (object, error) {
+	out := object{namespace: cmp.Or(r.URL.Query().Get("namespace"), defaultNamespace), name: r.PathValue("name")}
+	if len(validation.IsDNS1123Subdomain(out.name)) > 0 {
+		return out, store.ErrNotFound // no object can have such a name
+	}
+	return out, checkNamespace(out.namespace)
+}
+
+// get answers GET /agent-requests/{name}.
+func (s *Server) get(ctx context.Context, who caller, in object) (wire.RequestState, error) {
+	r, err := s.readable(ctx, who, in)
+	if err != nil {
+		return wire.RequestState{}, err
+	}
+	return wire.StateOf(r), nil
+}
+
+// readable returns a request that the caller may read.
+func (s *Server) readable(ctx context.Context, who caller, in object) (*v1alpha1.AgentRequest, error) {
+	r, err := s.store.Get(ctx, in.namespace, in.name)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	if verdict := authz.MayRead(who.Subject, who.Roles, r); !verdict.Allowed {
+		return nil, refuse(http.StatusForbidden, "%s", verdict.Reason)
+	}
+	return r, nil
+}
+
+// readSubmission reads the body of POST /agent-requests.
+func readSubmission(r *http.Request) (wire.Submission, error) {
+	var in wire.Submission
+	if err := decode(r, &in, false); err != nil {
+		return in, err
+	}
+	if in.Action == "" || in.TargetURI == "" {
+		return in, refuse(http.StatusBadRequest, "action and targetURI are required")
+	}
+	in.Namespace = cmp.Or(in.Namespace, defaultNamespace)
+	return in, checkNamespace(in.Namespace)
+}
+
+// submitted is the answer to a submission: 201 with the decision on a new request, 200 with the state of the live
+// request that the submission repeats.
+type submitted struct {
+	wire.RequestState
+	created bool
+}
+
+func (s submitted) status() int {
+	if s.created {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+// submit answers POST /agent-requests.
+func (s *Server) submit(ctx context.Context, who caller, in wire.Submission) (submitted, error) {
+	if in.AgentIdentity != "" && in.AgentIdentity != who.Subject {
+		return submitted{}, refuse(http.StatusBadRequest, "agentIdentity must match authenticated caller")
+	}
+	r, created, err := s.store.Create(ctx, intentOf(who, in))
+	if errors.Is(err, store.ErrNoNamespace) {
+		return submitted{}, &problem{status: http.StatusBadRequest, text: "namespace \"" + in.Namespace + "\" not found", cause: err}
+	}
+	if err != nil || !created {
+		return submitted{RequestState: wire.StateOf(r)}, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	deadline, cancel := context.WithTimeout(ctx, s.options.WaitTimeout)
+	defer cancel()
+	r, err = s.store.Wait(deadline, r.Namespace, r.Name, settled)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return submitted{}, refuse(http.StatusGatewayTimeout, waited)
+	}
+	if err != nil {
+		return submitted{}, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	return submitted{RequestState: wire.StateOf(r), created: true}, nil
+}
+
+// intentOf returns what the caller wants to submit.
+func intentOf(who caller, in wire.Submission) store.Intent {
+	spec := v1alpha1.AgentRequestSpec{
+		AgentIdentity: who.Subject, Action: in.Action, Target: v1alpha1.Target{URI: in.TargetURI}, Reason: in.Reason,
+		Classification: in.Classification, DedupKey: in.DedupKey, CascadeModel: in.CascadeModel,
+		ReasoningTrace: in.ReasoningTrace, ExecutionMode: in.ExecutionMode, ScopeBounds: in.ScopeBounds,
+	}
+	if raw := strings.TrimSpace(string(in.Parameters)); raw != "" && raw != "null" {
+		spec.Parameters = &apiextensionsv1.JSON{Raw: in.Parameters}
+	}
+	return store.Intent{Namespace: in.Namespace, Spec: spec, SubmittedBy: who.Subject, CorrelationID: in.CorrelationID}
+}
+
+// settled reports whether there is something to answer a submission with: the reconciler has decided, or a reviewer
+// must.
+func settled(r *v1alpha1.AgentRequest) bool {
+	state := lifecycle.StateOf(r.Status)
+	return state.Held || state.Phase != "" && state.Phase != v1alpha1.PhasePending
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/aip-dev/aip-dev/gateway/reconcile"
+	"github.com/aip-dev/aip-dev/gateway/store"
+)
+
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+	// drainTimeout is how long requests that are under way may take when the server is told to end.
+	drainTimeout = 10 * time.Second
+	// heartbeatEvery is how often a quiet stream shows that it is alive.
+	heartbeatEvery = 15 * time.Second
+)
+
+// Server is a gateway that can be run once.
+type Server struct {
+	options   Options
+	log       *slog.Logger
+	gate      *gate
+	store     *store.Store
+	manager   manager.Manager
+	handler   http.Handler
+	probe     *probe
+	heartbeat time.Duration
+	// draining is closed when the server begins to end.
+	draining chan struct{}
+}
+
+// New returns a Server that has not talked to anybody yet. It reports every fault of the options at once.
+func New(o Options) (*Server, error) {
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("gateway options: %w", err)
+	}
+	gate, err := newGate(&o)
+	if err != nil {
+		return nil, fmt.Errorf("gateway options: %w", err)
+	}
+	s := &Server{options: o, log: o.Log, gate: gate, heartbeat: heartbeatEvery, draining: make(chan struct{})}
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	s.probe = newProbe(s.store.Ping, o.Now)
+	if s.handler, err = s.newMux(s.routes()); err != nil {
+		return nil, fmt.Errorf("gateway routes: %w", err)
+	}
+	return s, nil
+}
+
+// connect makes what talks to Kubernetes.
+func (s *Server) connect() error {
+	config := store.ClientConfig(s.options.Kube)
+	m, err := reconcile.NewManager(config, reconcile.ManagerOptions{
+		LeaderElection: s.options.LeaderElection, LeaderElectionNamespace: s.options.LeaderElectionNamespace, Log: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	live, err := client.New(config, client.Options{HTTPClient: m.GetHTTPClient(), Scheme: m.GetScheme(), Mapper: m.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("gateway: kubernetes client: %w", err)
+	}
+	s.manager = m
+	s.store = store.New(store.Options{Cache: m.GetCache(), Live: live, DedupWindow: s.options.DedupWindow, Now: s.options.Now})
+	if err := m.Add(s.store); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	return reconcile.Add(m, reconcile.Options{
+		Store: s.store, DefaultAction: s.options.DefaultAction, Log: s.log, Now: s.options.Now,
+	})
+}
+
+// Run listens and serves until ctx ends, then lets requests that are under way finish. It returns nil after an orderly
+// end, else what ended it.
+func (s *Server) Run(ctx context.Context) error {
+	listener, err := s.options.Listen("tcp", s.options.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.options.Addr, err)
+	}
+	// What requests need goes on while they finish, so it ends after ctx, not with it.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	server := s.httpServer(background)
+	ended := make(chan error, 2)
+	var running sync.WaitGroup
+	running.Go(func() { ended <- s.runManager(background) })
+	running.Go(func() { ended <- serveHTTP(server, listener) })
+	running.Go(func() { s.setUp(background) })
+
+	var cause error
+	select {
+	case <-ctx.Done():
+		s.log.InfoContext(background, "Stopping: no new requests, those under way may finish")
+	case cause = <-ended:
+	}
+	close(s.draining)
+	cause = errors.Join(cause, shutdown(server))
+	stop()
+	running.Wait()
+	close(ended)
+	for err := range ended {
+		cause = errors.Join(cause, err)
+	}
+	return cause
+}
+
+func (s *Server) httpServer(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+}
+
+func (s *Server) runManager(ctx context.Context) error {
+	if err := s.manager.Start(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("kubernetes: %w", err)
+	}
+	return nil
+}
+
+func serveHTTP(server *http.Server, listener net.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// shutdown closes the listener and waits for requests under way; those that take too long are cut off.
+func shutdown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("stop serving: %w", err)
+	}
+	return nil
+}

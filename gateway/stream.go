@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/store"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+)
+
+// eventTimeout is how long a reader may take to accept an event; a slower one is cut off.
+const eventTimeout = 10 * time.Second
+
+// Events of the stream of one request.
+const (
+	eventUpdate = "update"
+	eventResult = "result"
+	eventError  = "error"
+)
+
+// events writes server-sent events.
+// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+type events struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	frame   bytes.Buffer
+}
+
+// newEvents begins a stream with status 200.
+func newEvents(w http.ResponseWriter) *events {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(http.StatusOK)
+	return &events{w: w, control: http.NewResponseController(w)}
+}
+
+// send writes one event with v as JSON, which never holds a line break.
+func (e *events) send(kind string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	e.frame.Reset()
+	fmt.Fprintf(&e.frame, "event: %s\ndata: %s\n\n", kind, data)
+	return e.flush()
+}
+
+// comment writes a line that readers ignore; it keeps proxies from closing a quiet stream.
+func (e *events) comment(text string) error {
+	e.frame.Reset()
+	fmt.Fprintf(&e.frame, ": %s\n\n", text)
+	return e.flush()
+}
+
+func (e *events) flush() error {
+	_ = e.control.SetWriteDeadline(time.Now().Add(eventTimeout)) // a writer without deadlines is a test's
+	if _, err := e.w.Write(e.frame.Bytes()); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if err := e.control.Flush(); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}
+
+// streamContext ends when the caller hangs up, when the token that opened the stream expires, and when the server
+// begins to end.
+func (s *Server) streamContext(r *http.Request, who caller) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(r.Context(), who.Expiry.Sub(s.options.Now()))
+	go func() {
+		select {
+		case <-s.draining:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// listOrStream answers GET /agent-requests.
+func (s *Server) listOrStream(w http.ResponseWriter, r *http.Request, who caller) error {
+	watch, err := readBool(r.URL.Query(), "watch")
+	if err != nil {
+		return err
+	}
+	if watch {
+		return s.streamList(w, r, who)
+	}
+	return handle(s, readQuery, s.list)(w, r, who)
+}
+
+// streamList sends the requests that exist, then wire.EventSynced, then every change, until the caller hangs up.
+func (s *Server) streamList(w http.ResponseWriter, r *http.Request, who caller) error {
+	in, err := readQuery(r)
+	if err != nil {
+		return err
+	}
+	if in.paged {
+		return refuse(http.StatusBadRequest, "limit and continue do not go with watch")
+	}
+	ctx, cancel := s.streamContext(r, who)
+	defer cancel()
+	subscription, err := s.store.Subscribe(ctx, in.visible(who))
+	if err != nil {
+		return err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	defer func() {
+		if err := subscription.Close(); err != nil {
+			s.log.WarnContext(ctx, "stream not closed", "cause", err)
+		}
+	}()
+	out := newEvents(w)
+	for {
+		err := s.beat(ctx, out, func(ctx context.Context) error {
+			batch, err := subscription.Next(ctx)
+			if err != nil {
+				return err //nolint:wrapcheck // beat tells the errors apart
+			}
+			return sendBatch(out, batch)
+		})
+		if err != nil {
+			return nil // the stream has begun: there is nobody left to answer
+		}
+	}
+}
+
+func sendBatch(out *events, batch []wire.Event) error {
+	for _, e := range batch {
+		var data any = struct{}{}
+		if e.Object != nil {
+			data = withKind(e.Object)
+		}
+		if err := out.send(e.Type, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beat runs wait until it returns or is quiet for as long as a heartbeat; then it sends one and returns nil.
+func (s *Server) beat(ctx context.Context, out *events, wait func(context.Context) error) error {
+	quiet, cancel := context.WithTimeout(ctx, s.heartbeat)
+	defer cancel()
+	err := wait(quiet)
+	if err != nil && quiet.Err() != nil && ctx.Err() == nil {
+		return out.comment("")
+	}
+	return err
+}
+
+// streamOne answers GET /agent-requests/{name}/watch: updates, then one result, then the end.
+func (s *Server) streamOne(w http.ResponseWriter, r *http.Request, who caller) error {
+	if !acceptsEvents(r) {
+		return refuse(http.StatusBadRequest, "Accept header must include text/event-stream")
+	}
+	in, err := readObject(r)
+	if err == nil {
+		_, err = s.readable(r.Context(), who, in)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(http.StatusNotFound, "AgentRequest %s not found", in.name)
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.streamContext(r, who)
+	defer cancel()
+	ctx, cancelWait := context.WithTimeout(ctx, s.options.WaitTimeout)
+	defer cancelWait()
+	out := newEvents(w)
+	if err := s.follow(ctx, out, in); err != nil && r.Context().Err() == nil {
+		_ = out.send(eventError, wire.Error{Message: streamFault(err)}) // the end of the stream, read or not
+	}
+	return nil
+}
+
+// follow sends an update for every new status, and a result for the first that is decided.
+func (s *Server) follow(ctx context.Context, out *events, in object) error {
+	var last *v1alpha1.AgentRequest
+	for done := false; !done; {
+		err := s.beat(ctx, out, func(ctx context.Context) error {
+			var broken error
+			err := s.store.Follow(ctx, in.namespace, in.name, func(r *v1alpha1.AgentRequest) bool {
+				news := last == nil || !equality.Semantic.DeepEqual(last.Status, r.Status)
+				last = r
+				switch {
+				case decided(r):
+					broken, done = out.send(eventResult, wire.StateOf(r)), true
+				case news && r.Status.Phase != "":
+					broken = out.send(eventUpdate, wire.StateOf(r))
+				}
+				return broken == nil && !done
+			})
+			return errors.Join(err, broken)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decided reports whether a request has come to where its agent can act on it, or a reviewer must.
+func decided(r *v1alpha1.AgentRequest) bool {
+	return settled(r) && r.Status.Phase != v1alpha1.PhaseExecuting
+}
+
+// streamFault returns what the reader of a broken stream is told.
+func streamFault(err error) string {
+	switch {
+	case errors.Is(err, store.ErrDeleted):
+		return "AgentRequest was deleted"
+	case errors.Is(err, context.DeadlineExceeded):
+		return waited
+	default:
+		return "watch channel closed unexpectedly"
+	}
+}
+
+func acceptsEvents(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		if kind, _, err := mime.ParseMediaType(part); err == nil && kind == "text/event-stream" {
+			return true
+		}
+	}
+	return false
+}
