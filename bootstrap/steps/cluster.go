@@ -1,0 +1,162 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/internal/ports"
+)
+
+// stopGrace is how long the serving process may take to end before it is killed.
+const stopGrace = 2500 * time.Millisecond
+
+// PortError says that the environment runs with another port than the one asked for.
+type PortError struct {
+	What           string
+	Found, Expects int
+}
+
+// Error names both ports.
+func (e *PortError) Error() string {
+	return fmt.Sprintf("the environment runs with %s port %d, expected %d", e.What, e.Found, e.Expects)
+}
+
+// cluster is the embedded cluster: a detached copy of this program that serves.
+type cluster struct {
+	env  bootstrap.Environment
+	deps Deps
+}
+
+func (cluster) Name() string { return "cluster" }
+
+func (c cluster) Observe(_ context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+	status, alive, err := daemon.Look(c.deps.Dir)
+	if err != nil {
+		return bootstrap.Observation{}, err
+	}
+	if !alive || status.State != daemon.Usable {
+		return bootstrap.Observation{State: bootstrap.Absent, Facts: facts}, nil
+	}
+	if err := c.samePorts(status); err != nil {
+		return bootstrap.Observation{}, err
+	}
+	learned := c.learn(facts, status)
+	if learned.Cluster.Version == "" {
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: "version not known", Facts: learned}, nil
+	}
+	return bootstrap.Observation{State: bootstrap.Ready, Detail: "kube-apiserver " + learned.Cluster.Version, Facts: learned}, nil
+}
+
+func (c cluster) samePorts(s daemon.Status) error {
+	if want := c.env.Ports.Gateway; want != 0 && want != s.GatewayPort {
+		return &PortError{"gateway", s.GatewayPort, want}
+	}
+	if want := c.env.Ports.Issuer; want != 0 && want != s.IssuerPort {
+		return &PortError{"issuer", s.IssuerPort, want}
+	}
+	return nil
+}
+
+func (c cluster) learn(facts bootstrap.Facts, s daemon.Status) bootstrap.Facts {
+	facts.Cluster.Kind = bootstrap.ClusterEmbedded
+	facts.Cluster.Kubeconfig = filepath.Join(c.deps.Dir, "kubeconfig")
+	facts.Cluster.Context = c.env.Name
+	facts.Cluster.APIPort, facts.Cluster.GatewayPort, facts.Cluster.IssuerPort = s.APIPort, s.GatewayPort, s.IssuerPort
+	return facts
+}
+
+func (c cluster) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+	_, alive, err := daemon.Look(c.deps.Dir)
+	if err != nil {
+		return facts, err
+	}
+	var started *daemon.Process
+	if !alive {
+		chosen, err := c.choosePorts(ctx, facts, report)
+		if err != nil {
+			return facts, err
+		}
+		report.Note("starting kube-apiserver and etcd")
+		started, err = daemon.Start(c.deps.Program, c.deps.ServeArgs(chosen), filepath.Join(c.deps.Dir, "serve.log"))
+		if err != nil {
+			return facts, err
+		}
+	} else {
+		report.Note("waiting for the serving process")
+	}
+	status, err := daemon.WaitUsable(ctx, c.deps.Dir, started)
+	if err != nil {
+		return facts, fmt.Errorf("%w; see %s", err, filepath.Join(c.deps.Dir, "serve.log"))
+	}
+	facts = c.learn(facts, status)
+	config, err := kube(facts)
+	if err != nil {
+		return facts, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return facts, fmt.Errorf("make a client of the API server: %w", err)
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return facts, fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	facts.Cluster.Version = version.GitVersion
+	report.Note("kube-apiserver %s", version.GitVersion)
+	return facts, nil
+}
+
+// choosePorts takes the ports asked for, else those of the last time, else the defaults. A port that was asked for
+// must be free; for the others the next free one is taken, and said.
+func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (Ports, error) {
+	var out Ports
+	for _, p := range []struct {
+		what                    string
+		asked, known, byDefault int
+		to                      *int
+	}{
+		{"gateway", c.env.Ports.Gateway, facts.Cluster.GatewayPort, bootstrap.DefaultGatewayPort, &out.Gateway},
+		{"issuer", c.env.Ports.Issuer, facts.Cluster.IssuerPort, bootstrap.DefaultIssuerPort, &out.Issuer},
+	} {
+		if p.asked != 0 {
+			if err := ports.Check(ctx, p.asked); err != nil {
+				return out, fmt.Errorf("%s: %w", p.what, err)
+			}
+			*p.to = p.asked
+			continue
+		}
+		want := p.byDefault
+		if p.known != 0 {
+			want = p.known
+		}
+		var taken *ports.TakenError
+		if err := ports.Check(ctx, want); errors.As(err, &taken) {
+			free, err := ports.Next(ctx, want+1)
+			if err != nil {
+				return out, fmt.Errorf("%s: %w", p.what, err)
+			}
+			report.Warn("%s: %s; %d is used instead", p.what, taken, free)
+			want = free
+		}
+		*p.to = want
+	}
+	out.API = facts.Cluster.APIPort
+	if out.API != 0 && ports.Check(ctx, out.API) != nil {
+		out.API = 0 // any free one; the kubeconfig follows
+	}
+	return out, nil
+}
+
+// Remove ends the serving process.
+func (c cluster) Remove(ctx context.Context, _ bootstrap.Facts, report bootstrap.Reporter) error {
+	report.Note("ending kube-apiserver and etcd")
+	_, err := daemon.Stop(ctx, c.deps.Dir, stopGrace)
+	return err
+}

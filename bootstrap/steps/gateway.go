@@ -1,0 +1,105 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/release"
+	"github.com/aip-dev/aip-dev/manifests"
+)
+
+// gateway is the chart, and the gateway available.
+type gateway struct {
+	env  bootstrap.Environment
+	deps Deps
+}
+
+func (gateway) Name() string { return "gateway" }
+
+// spec holds what must be so for the environment to work, and proposes what people change by helm upgrade.
+func (g gateway) spec(facts bootstrap.Facts) release.Spec {
+	auth := func(values map[string]any) map[string]any {
+		return map[string]any{"gateway": map[string]any{"auth": values}}
+	}
+	proposed := auth(map[string]any{
+		"agentSubjects":    strings.Join(g.env.Subjects(bootstrap.RoleAgent), ","),
+		"reviewerSubjects": strings.Join(g.env.Subjects(bootstrap.RoleReviewer), ","),
+		"adminSubjects":    strings.Join(g.env.Subjects(bootstrap.RoleAdmin), ","),
+	})
+	// On a developer's machine the same request is sent again and again on purpose.
+	proposed["gateway"].(map[string]any)["dedupWindow"] = "0s" //nolint:forcetypeassert // built two lines above
+	return release.Spec{
+		Chart: manifests.Chart(), Defaults: proposed,
+		Values: auth(map[string]any{"oidcIssuerURL": facts.Identity.IssuerURL, "oidcAudience": g.env.Audience}),
+	}
+}
+
+func (g gateway) manager(facts bootstrap.Facts, log func(string, ...any)) (*release.Manager, error) {
+	config, err := kube(facts)
+	if err != nil {
+		return nil, err
+	}
+	return release.New(release.Options{Config: config, Namespace: Namespace, Log: log, Now: g.deps.Now})
+}
+
+func (g gateway) learn(facts bootstrap.Facts, s release.State) bootstrap.Facts {
+	facts.Gateway = bootstrap.GatewayFacts{
+		URL: fmt.Sprintf("http://localhost:%d", facts.Cluster.GatewayPort), Namespace: Namespace, Release: Release,
+		Chart: s.Chart + " " + s.ChartVersion, Audience: g.env.Audience,
+	}
+	return facts
+}
+
+func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+	m, err := g.manager(facts, func(string, ...any) {})
+	if err != nil {
+		return bootstrap.Observation{}, err
+	}
+	state, err := m.Observe(ctx, Release, g.spec(facts))
+	if err != nil {
+		return bootstrap.Observation{}, err
+	}
+	facts = g.learn(facts, state)
+	if state.Phase != release.Ready {
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: state.Detail, Facts: facts}, nil
+	}
+	config, err := kube(facts)
+	if err != nil {
+		return bootstrap.Observation{}, err
+	}
+	_, ok, err := rolledOut(ctx, config, Namespace, GatewayDeployment)
+	if err != nil || !ok {
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the gateway is not available", Facts: facts}, err
+	}
+	return bootstrap.Observation{State: bootstrap.Ready, Detail: "chart " + facts.Gateway.Chart, Facts: facts}, nil
+}
+
+func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+	m, err := g.manager(facts, func(format string, args ...any) { report.Output(fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return facts, err
+	}
+	spec := g.spec(facts)
+	state, err := m.Observe(ctx, Release, spec)
+	if err != nil {
+		return facts, err
+	}
+	if state.Phase != release.Ready {
+		report.Note("chart aip-k8s: installing")
+		if state, err = m.Apply(ctx, Release, spec); err != nil {
+			return facts, err
+		}
+	}
+	facts = g.learn(facts, state)
+	config, err := kube(facts)
+	if err != nil {
+		return facts, err
+	}
+	if err := waitRollout(ctx, config, Namespace, GatewayDeployment, report); err != nil {
+		return facts, err
+	}
+	report.Note("chart %s", facts.Gateway.Chart)
+	return facts, nil
+}

@@ -1,0 +1,72 @@
+// Package steps is the plan of an environment: one file per step, thin glue from the description and the facts to an
+// adapter. `up`, `start`, `status` and `down` run it through the engine of package bootstrap.
+package steps
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+)
+
+// Names of what the chart and the manifests make.
+const (
+	Namespace         = "aip-k8s-system"
+	Release           = "aip-k8s"
+	GatewayDeployment = "aip-k8s-gateway"
+	IdentityNamespace = "keycloak"
+	IdentityName      = "keycloak"
+)
+
+// Deps are what the steps cannot do by themselves.
+type Deps struct {
+	// Dir is the state folder of the environment.
+	Dir string
+	// Program and ServeArgs start the serving copy of this program.
+	Program   string
+	ServeArgs func(ports Ports) []string
+	// Prove sends a request the whole way, from a token to a decision, and takes it away again.
+	Prove func(ctx context.Context, facts bootstrap.Facts, note func(string)) error
+	// Whoami asks the gateway who the named client is, with a fresh token, and returns its role.
+	Whoami func(ctx context.Context, facts bootstrap.Facts, client string) (role string, err error)
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Ports are the ports on loopback that an embedded cluster listens on.
+type Ports struct{ API, Gateway, Issuer int }
+
+// Embedded returns the plan of an environment without containers.
+func Embedded(e bootstrap.Environment, d Deps) bootstrap.Plan {
+	return bootstrap.Plan{
+		// Is there room: memory, disk, a state folder that fits a socket.
+		bootstrap.Then(preflight{dir: d.Dir}),
+		// kube-apiserver, etcd, controllers and the node, in a process of their own.
+		bootstrap.Then(cluster{env: e, deps: d}),
+		bootstrap.Together(
+			// The kinds of governance.aip.io.
+			resources{},
+			// The OIDC provider, its realm and clients, and the Secrets that hold the clients' secrets.
+			identity{env: e, deps: d},
+		),
+		// The chart, and the gateway available.
+		bootstrap.Then(gateway{env: e, deps: d}),
+		// The sample SafetyPolicies.
+		bootstrap.Then(policies{wanted: e.SamplePolicies, now: d.Now}),
+		// A token, a request and a decision, the whole way.
+		bootstrap.Then(proof{env: e, deps: d}),
+	}
+}
+
+// kube returns the administrator's access to the cluster.
+func kube(f bootstrap.Facts) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", f.Cluster.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	return config, nil
+}

@@ -1,0 +1,128 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+)
+
+// rolloutLimit is how long a Deployment may take to become available.
+const rolloutLimit = 30 * time.Second
+
+// RolloutError says that a Deployment did not become available, and what its newest pod says.
+type RolloutError struct {
+	Deployment string
+	After      time.Duration
+	Reason     string
+}
+
+// Error names the Deployment and the reason.
+func (e *RolloutError) Error() string {
+	return fmt.Sprintf("%s is not available after %s: %s", e.Deployment, e.After, e.Reason)
+}
+
+// rolledOut returns the Deployment and whether its newest template is the one that serves.
+func rolledOut(ctx context.Context, config *rest.Config, namespace, name string) (*appsv1.Deployment, bool, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, false, fmt.Errorf("make a client of the API server: %w", err)
+	}
+	d, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look at deployment %s: %w", name, err)
+	}
+	return d, complete(d), nil
+}
+
+// complete reports whether a rollout is through, by the rule of kubectl rollout status.
+func complete(d *appsv1.Deployment) bool {
+	want := int32(1)
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	s := d.Status
+	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want
+}
+
+// waitRollout waits by watch until the Deployment's newest template serves, and tells what its pods say meanwhile.
+func waitRollout(ctx context.Context, config *rest.Config, namespace, name string, report bootstrap.Reporter) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client of the API server: %w", err)
+	}
+	report.Note("%s: rolling out", name)
+	limited, cancel := context.WithTimeout(ctx, rolloutLimit)
+	defer cancel()
+	only := fields.OneTermEqualSelector("metadata.name", name).String()
+	source := cache.NewFilteredListWatchFromClient(client.AppsV1().RESTClient(), "deployments", namespace,
+		func(o *metav1.ListOptions) { o.FieldSelector = only })
+	_, err = watchtools.UntilWithSync(limited, source, &appsv1.Deployment{}, nil, func(e watch.Event) (bool, error) {
+		d, ok := e.Object.(*appsv1.Deployment)
+		return ok && e.Type != watch.Deleted && complete(d), nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("wait for %s: %w", name, ctx.Err())
+	}
+	// The limit passed; the reason is asked for outside of it.
+	return &RolloutError{Deployment: name, After: rolloutLimit, Reason: podReason(ctx, client, namespace, name)}
+}
+
+// podReason returns what the newest pod of a Deployment says about itself.
+func podReason(ctx context.Context, client kubernetes.Interface, namespace, name string) string {
+	d, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "its deployment cannot be read"
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	if err != nil || len(pods.Items) == 0 {
+		for _, c := range d.Status.Conditions {
+			if c.Status != corev1.ConditionTrue && c.Message != "" {
+				return c.Message
+			}
+		}
+		return "it has no pods"
+	}
+	newest := &pods.Items[0]
+	for i := range pods.Items {
+		if pods.Items[i].CreationTimestamp.After(newest.CreationTimestamp.Time) {
+			newest = &pods.Items[i]
+		}
+	}
+	return reasonOf(newest)
+}
+
+func reasonOf(pod *corev1.Pod) string {
+	for _, c := range pod.Status.ContainerStatuses {
+		if w := c.State.Waiting; w != nil && w.Message != "" {
+			return w.Reason + ": " + w.Message
+		}
+		if t := c.LastTerminationState.Terminated; t != nil && t.Message != "" {
+			return t.Message
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Status == corev1.ConditionFalse && c.Message != "" {
+			return c.Message
+		}
+	}
+	return "pod " + pod.Name + " is " + string(pod.Status.Phase)
+}
