@@ -60,5 +60,5 @@ func (s *Store) tryDecide(
 	if err := unstructured.SetNestedMap(tree.Object, fields, "spec", "humanApproval"); err != nil {
 		return fmt.Errorf("encode decision: %w", err)
 	}
-	tree.SetResourceVersion(""); return classify("store decision", s.live.Update(ctx, tree))
+	return classify("store decision", s.live.Update(ctx, tree))
 }
