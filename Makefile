@@ -5,14 +5,16 @@ export GOFLAGS := -trimpath -buildvcs=false
 export CGO_ENABLED := 0
 
 BIN         := bin/aip-dev
+TOOLS       := bin/tools
 KUBERNETES  := v1.37.2
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS     := -s -w -X main.version=$(VERSION) \
-	-X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
+KUBEVERSION := -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
 	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
+LDFLAGS     := -s -w -X main.version=$(VERSION) $(KUBEVERSION)
 CRDS        := manifests/charts/aip-k8s/crds
+RUNS        ?= 5
 
-.PHONY: help build test lint generate verify
+.PHONY: help build up down test lint generate verify bench tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,16 +22,29 @@ help: ## List the targets
 build: ## Build bin/aip-dev (cold: about 8 minutes on 2 cores, kube-apiserver and Helm take most of it)
 	go build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/aip-dev
 
-test: build ## Run all tests; those that need an API server start the built binary
-	go test -timeout 10m ./...
+up: build ## Build, bring an environment up and prove that it works
+	$(BIN) up
+
+down: ## End that environment and remove what it keeps
+	$(BIN) down
+
+test: build tools ## Run all tests; those that need an environment start the built binary
+	go test -timeout 20m ./...
+
+tools: ## Build kubectl and helm into bin/tools, for the test of the guide
+	cd test/tools && go build -ldflags '$(KUBEVERSION)' -o ../../$(TOOLS)/ ./kubectl helm.sh/helm/v3/cmd/helm
 
 lint: ## Check formatting and vet
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these files"; exit 1; }
 	go vet ./...
 
-generate: ## Generate deep copies and CustomResourceDefinitions from api/
+generate: ## Generate deep copies, CustomResourceDefinitions and the test fixtures
 	go tool controller-gen object paths=./api/...
 	go tool controller-gen crd:allowDangerousTypes=true output:crd:dir=$(CRDS) paths=./api/...
+	cp manifests/keycloak-dev.yaml test/fixtures/
 
 verify: generate lint ## Fail when generated files differ from what is committed
-	git diff --exit-code -- api $(CRDS)
+	git diff --exit-code -- api $(CRDS) test/fixtures
+
+bench: build ## Measure start, stop, memory, decisions and commands against their limits (RUNS=5)
+	go run ./test/bench -runs $(RUNS)

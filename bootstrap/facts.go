@@ -47,6 +47,9 @@ type IdentityFacts struct {
 	Clients []ClientFacts `json:"clients,omitempty"`
 }
 
+// ClientSecretKey is the key under which the Kubernetes Secret of a client holds its client secret.
+const ClientSecretKey = "client-secret"
+
 // ClientFacts name one machine identity and the Kubernetes Secret that holds its client secret.
 type ClientFacts struct {
 	ID     string `json:"id"`

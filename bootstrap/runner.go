@@ -53,7 +53,7 @@ func (r Runner) Up(ctx context.Context, plan Plan, facts Facts) (Facts, int, err
 			if o.applied {
 				applied++
 			}
-			if o.err != nil {
+			if o.err != nil && !errors.Is(o.err, errOtherFailed) {
 				failures = append(failures, &StepError{Step: o.step, Err: o.err})
 			}
 		}
@@ -67,9 +67,12 @@ func (r Runner) Up(ctx context.Context, plan Plan, facts Facts) (Facts, int, err
 	if applied > 0 {
 		facts.Timing = timing
 	}
-	err := r.Save(facts)
+	if err := r.Save(facts); err != nil {
+		r.end(began, "failed")
+		return facts, applied, err
+	}
 	r.end(began, "")
-	return facts, applied, err
+	return facts, applied, nil
 }
 
 // Down removes what the steps of the plan made, backwards.
@@ -103,18 +106,21 @@ type outcome struct {
 	err     error
 }
 
+// errOtherFailed ends the steps beside one that failed. It is no failure of theirs.
+var errOtherFailed = errors.New("another step failed")
+
 // stage runs the steps of one stage side by side and returns their outcomes in the stage's order. When one fails the
 // others are told to end, and are waited for.
 func (r Runner) stage(ctx context.Context, stage Stage, facts Facts) []outcome {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	outcomes := make([]outcome, len(stage))
 	var all sync.WaitGroup
 	for i, step := range stage {
 		all.Go(func() {
 			outcomes[i] = r.step(ctx, step, facts)
 			if outcomes[i].err != nil {
-				cancel()
+				cancel(errOtherFailed)
 			}
 		})
 	}
@@ -130,15 +136,21 @@ func (r Runner) step(ctx context.Context, step Step, facts Facts) outcome {
 		r.emit(progress.Event{Kind: kind, Step: o.step, Text: text, Took: o.took})
 		return o
 	}
-	if o.err = ctx.Err(); o.err != nil {
-		return done(progress.Skipped, "another step failed")
+	if o.err = context.Cause(ctx); o.err != nil {
+		return done(progress.Skipped, o.err.Error())
+	}
+	failed := func(err error) outcome {
+		if o.err = err; errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errOtherFailed) {
+			o.err = errOtherFailed
+			return done(progress.Skipped, o.err.Error())
+		}
+		o.took = r.failed(o.step, start, err)
+		return o
 	}
 	r.emit(progress.Event{Kind: progress.Started, Step: o.step})
 	seen, err := step.Observe(ctx, facts)
 	if err != nil {
-		o.err = fmt.Errorf("look: %w", err)
-		o.took = r.failed(o.step, start, o.err)
-		return o
+		return failed(fmt.Errorf("look: %w", err))
 	}
 	o.facts = seen.Facts
 	if seen.State == Ready {
@@ -149,9 +161,7 @@ func (r Runner) step(ctx context.Context, step Step, facts Facts) outcome {
 	after, err := step.Apply(ctx, seen.Facts, report)
 	o.facts = after
 	if err != nil {
-		o.err = err
-		o.took = r.failed(o.step, start, err)
-		return o
+		return failed(err)
 	}
 	return done(progress.Done, report.last())
 }

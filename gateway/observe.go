@@ -47,8 +47,8 @@ func (s *Server) logEnd(r *http.Request, note *info, took time.Duration) {
 	switch {
 	case note.route == "":
 		note.route = "no route"
-	case note.subject == "" && note.status == http.StatusOK:
-		level = slog.LevelDebug // probes
+	case note.subject == "" && (note.status == http.StatusOK || note.route == "GET /readyz"):
+		level = slog.LevelDebug // probes; why the gateway is not ready is told when that changes
 	}
 	attrs := []slog.Attr{slog.Int("status", note.status), slog.Duration("took", took.Round(100*time.Microsecond))}
 	if note.subject != "" {

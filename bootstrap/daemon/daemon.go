@@ -61,8 +61,8 @@ func Hold(dir string) (*Lease, error) {
 	var err error
 	for range holdTries {
 		var file *os.File
-		if file, err = lock(dir); err == nil {
-			if err := errors.Join(file.Truncate(0), writePID(file)); err != nil {
+		if file, err = lock(dir, syscall.LOCK_EX); err == nil {
+			if err := errors.Join(forget(dir), file.Truncate(0), writePID(file)); err != nil {
 				return nil, fmt.Errorf("write the lease: %w", errors.Join(err, file.Close()))
 			}
 			return &Lease{dir: dir, file: file}, nil
@@ -75,13 +75,14 @@ func Hold(dir string) (*Lease, error) {
 	return nil, err
 }
 
-// lock takes the lock of dir without waiting.
-func lock(dir string) (*os.File, error) {
+// lock takes the lock of dir without waiting: LOCK_EX to serve, LOCK_SH to look, so that those who look do not take
+// one another for a server.
+func lock(dir string, how int) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lease: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); err != nil {
 		_ = file.Close() // nothing was written
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, ErrAlreadyServed
@@ -109,19 +110,39 @@ func (l *Lease) Say(s Status) error {
 	return os.Rename(path+".new", path)
 }
 
-// Release ends the lease and removes what was said, unless the folder is gone already.
+// Release ends the lease and removes what was said, unless the folder is gone already. Why serving failed stays, for
+// the command that waits.
 func (l *Lease) Release() error {
-	err := os.Remove(filepath.Join(l.dir, statusFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	var err error
+	if s, known := lastWords(l.dir); !known || s.State != Failed {
+		err = forget(l.dir)
 	}
 	return errors.Join(err, l.file.Close())
+}
+
+// forget removes what was said last, if anything was.
+func forget(dir string) error {
+	if err := os.Remove(filepath.Join(dir, statusFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the old status: %w", err)
+	}
+	return nil
+}
+
+// lastWords returns what a serving process of dir said last, if that can be read.
+func lastWords(dir string) (Status, bool) {
+	data, err := os.ReadFile(filepath.Join(dir, statusFile))
+	if err != nil {
+		return Status{}, false
+	}
+	var s Status
+	err = json.Unmarshal(data, &s)
+	return s, err == nil
 }
 
 // Look returns what the serving process of dir says, and whether it lives. A process that was killed does not live,
 // whatever its last words were.
 func Look(dir string) (Status, bool, error) {
-	file, err := lock(dir)
+	file, err := lock(dir, syscall.LOCK_SH)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Status{}, false, nil
@@ -156,8 +177,12 @@ func Start(program string, args []string, log string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	// What an earlier copy said last is no news of this one.
+	if err := forget(filepath.Dir(log)); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
 	// The copy outlives this process, so no context ends it.
-	c := exec.Command(program, args...) //nolint:noctx // detached on purpose
+	c := exec.Command(program, args...) //nolint:gosec,noctx // detached on purpose; the program is this one
 	c.Stdout, c.Stderr, c.Dir = out, out, filepath.Dir(log)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := errors.Join(c.Start(), out.Close()); err != nil {
@@ -195,6 +220,9 @@ func WaitUsable(ctx context.Context, dir string, p *Process) (Status, error) {
 		select {
 		case <-tick.C:
 		case <-ended:
+			if s, known := lastWords(dir); known && s.State == Failed {
+				return s, fmt.Errorf("%w: %s", ErrEnded, s.Failure)
+			}
 			return Status{}, ErrEnded
 		case <-ctx.Done():
 			return Status{}, fmt.Errorf("wait for the serving process: %w", ctx.Err())
@@ -221,7 +249,7 @@ func Stop(ctx context.Context, dir string, grace time.Duration) (bool, error) {
 	defer tick.Stop()
 	for {
 		if _, alive, err := Look(dir); err != nil || !alive {
-			return true, err
+			return true, errors.Join(err, waitGone(ctx, s.PID))
 		}
 		select {
 		case <-tick.C:
@@ -233,6 +261,28 @@ func Stop(ctx context.Context, dir string, grace time.Duration) (bool, error) {
 			return true, fmt.Errorf("wait for the serving process to end: %w", ctx.Err())
 		}
 	}
+}
+
+// lastBreath is how long a process may take to end after it has given up its lease.
+const lastBreath = time.Second
+
+// waitGone waits until there is no process pid. One that its parent has not reaped yet counts as there; the wait is
+// short because of it.
+func waitGone(ctx context.Context, pid int) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	limit := time.NewTimer(lastBreath)
+	defer limit.Stop()
+	for !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the serving process to end: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
 // signal sends a signal; a process that is gone already is no failure.

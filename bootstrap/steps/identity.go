@@ -25,9 +25,6 @@ const (
 	adminPassword = "admin"
 )
 
-// SecretKey is the key under which a client's Secret holds its client secret.
-const SecretKey = "client-secret"
-
 // SecretName returns the name of the Kubernetes Secret of a client.
 func SecretName(client string) string { return "oidc-client-" + client }
 
@@ -67,6 +64,9 @@ func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
+	if i.env.Clients, err = withSecrets(ctx, config, i.env.Clients); err != nil {
+		return bootstrap.Observation{}, err
+	}
 	wanted, err := i.manifest(facts)
 	if err != nil {
 		return bootstrap.Observation{}, err
@@ -102,6 +102,9 @@ func (i identity) summary() string {
 func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
 	config, err := kube(facts)
 	if err != nil {
+		return facts, err
+	}
+	if i.env.Clients, err = withSecrets(ctx, config, i.env.Clients); err != nil {
 		return facts, err
 	}
 	wanted, err := i.manifest(facts)
@@ -153,7 +156,7 @@ func (i identity) manifest(facts bootstrap.Facts) ([]byte, error) {
 				Name: SecretName(c.ID), Namespace: Namespace,
 				Labels: map[string]string{"app.kubernetes.io/managed-by": "aip-dev", "aip-dev/client": c.ID},
 			},
-			Data: map[string][]byte{SecretKey: []byte(c.Secret)},
+			Data: map[string][]byte{bootstrap.ClientSecretKey: []byte(c.Secret)},
 		}); err != nil {
 			return nil, err
 		}

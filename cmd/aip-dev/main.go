@@ -7,6 +7,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/aip-dev/aip-dev/internal/failure"
 )
@@ -16,7 +19,12 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	err := newRoot(os.Stdout, os.Stderr, os.Getenv).ExecuteContext(ctx)
+	a := &app{in: os.Stdin, out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv, now: time.Now}
+	// Libraries put flags of their own here, and cobra would show them as ours.
+	pflag.CommandLine = pflag.NewFlagSet(os.Args[0], pflag.ContinueOnError)
+	root := newRoot(a)
+	c, err := root.ExecuteContextC(ctx)
+	err = a.explain(usage(c, err))
 	failure.Print(os.Stderr, err)
 	return int(failure.CodeOf(err))
 }

@@ -1,41 +1,69 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
+	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/internal/failure"
 )
 
 // version is stamped by the build.
 var version = "dev" //nolint:gochecknoglobals // written by the linker only
 
-func newRoot(out, errOut io.Writer, getenv func(string) string) *cobra.Command {
+// Groups of commands in the help text.
+const (
+	groupEnvironment = "environment"
+	groupUse         = "use"
+	groupParts       = "parts"
+)
+
+func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "aip-dev",
 		Short:         "A complete approval environment for AI agents, with one command",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version,
 		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetVersionTemplate("aip-dev {{.Version}}\n")
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return failure.Wrap(err, failure.Usage, []string{c.CommandPath() + " --help"}, "")
 	})
-	root.AddCommand(newServe(errOut, getenv), newVersion(out))
+	root.PersistentFlags().StringVar(&a.name, "name", bootstrap.DefaultName, "name of the environment")
+	root.AddGroup(
+		&cobra.Group{ID: groupEnvironment, Title: "The environment:"},
+		&cobra.Group{ID: groupUse, Title: "Agents and reviewers:"},
+		&cobra.Group{ID: groupParts, Title: "Parts and help:"},
+	)
+	root.SetHelpCommandGroupID(groupParts)
+	root.SetCompletionCommandGroupID(groupParts)
+	for id, commands := range map[string][]*cobra.Command{
+		groupEnvironment: {newUp(a), newDown(a), newStop(a), newStart(a), newStatus(a), newEnv(a), newLogs(a)},
+		groupUse:         {newToken(a), newRequest(a), newTUI(a)},
+		groupParts:       {newGateway(a.errOut, nil), newServe(a.errOut), newVersion(a)},
+	} {
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	markRun(root)
 	return root
 }
 
-func newVersion(out io.Writer) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of this program",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(out, "aip-dev "+version+"\n")
-			return err
-		},
+func newVersion(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "version", Short: "Print the version of this program", Args: cobra.NoArgs}
+	format := outputFlag(c, formatTable, formatJSON)
+	c.RunE = func(*cobra.Command, []string) error {
+		if *format == formatJSON {
+			return a.printJSON(map[string]string{"version": version})
+		}
+		return a.print("aip-dev " + version + "\n")
 	}
+	return c
 }

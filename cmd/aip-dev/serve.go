@@ -5,31 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
+	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/apiserver"
+	"github.com/aip-dev/aip-dev/bootstrap/controllers"
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/bootstrap/kubelet"
+	"github.com/aip-dev/aip-dev/bootstrap/kubelet/endpoint"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/ports"
 )
 
 // onlyAPIServer serves kube-apiserver and etcd and nothing else.
 const onlyAPIServer = "apiserver"
 
+// gcPercent trades processor time, of which an idle cluster has plenty, for memory.
+const gcPercent = 50
+
+// serveOptions are the flags of serve. Ports are on loopback; 0 takes a free one.
 type serveOptions struct {
-	state string
-	only  string
-	port  int
+	state, only, name string
+	ports             steps.Ports
 }
 
-func newServe(errOut io.Writer, _ func(string) string) *cobra.Command {
+func newServe(errOut io.Writer) *cobra.Command {
 	var o serveOptions
 	c := &cobra.Command{
 		Use:    "serve",
@@ -44,26 +56,39 @@ func newServe(errOut io.Writer, _ func(string) string) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.state, "state", "", "folder of the cluster's data")
-	c.Flags().StringVar(&o.only, "only", "", "what to serve: apiserver")
-	c.Flags().IntVar(&o.port, "api-port", 0, "port of the API server on loopback; 0 takes a free one")
+	c.Flags().StringVar(&o.only, "only", "", "what to serve: apiserver, or everything when empty")
+	c.Flags().StringVar(&o.name, "context", bootstrap.DefaultName, "name of the context in the kubeconfig")
+	c.Flags().IntVar(&o.ports.API, "api-port", 0, "port of the API server; 0 takes a free one")
+	c.Flags().IntVar(&o.ports.Gateway, "gateway-port", bootstrap.DefaultGatewayPort, "port of the gateway")
+	c.Flags().IntVar(&o.ports.Issuer, "issuer-port", bootstrap.DefaultIssuerPort, "port of the issuer")
 	return c
 }
 
+// arguments returns the command line that makes newServe run with o.
+func (o serveOptions) arguments() []string {
+	port := func(p int) string { return fmt.Sprint(p) }
+	return []string{
+		"serve", "--state", o.state, "--context", o.name, "--api-port", port(o.ports.API),
+		"--gateway-port", port(o.ports.Gateway), "--issuer-port", port(o.ports.Issuer),
+	}
+}
+
 func (o serveOptions) validate() error {
-	next := []string{"aip-dev serve --only apiserver --state DIR"}
+	next := []string{"aip-dev serve --state DIR"}
 	if o.state == "" {
 		return failure.New(failure.Usage, next, "--state is empty, expected a folder for the cluster's data")
 	}
-	if o.only != onlyAPIServer {
-		return failure.New(failure.Usage, next, "--only is %q, expected %q", o.only, onlyAPIServer)
+	if o.only != onlyAPIServer && o.only != "" {
+		return failure.New(failure.Usage, next, "--only is %q, expected %q or nothing", o.only, onlyAPIServer)
 	}
 	return nil
 }
 
-// run serves until ctx ends or the API server fails.
+// run serves until ctx ends or a part fails.
 func (o serveOptions) run(ctx context.Context, log io.Writer) (err error) {
 	klog.LogToStderr(false)
 	klog.SetOutput(log)
+	debug.SetGCPercent(gcPercent)
 	dir, err := filepath.Abs(o.state)
 	if err != nil {
 		return fmt.Errorf("find the state folder: %w", err)
@@ -75,31 +100,132 @@ func (o serveOptions) run(ctx context.Context, log io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", dir, err)
 	}
-	defer func() { err = errors.Join(err, lease.Release()) }()
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: o.port})
-	if err != nil {
-		return fmt.Errorf("listen for the API server: %w", err)
+	c := cluster{options: o, dir: dir, log: log, status: daemon.Status{PID: os.Getpid(), Since: time.Now()}}
+	err = c.serve(ctx, lease)
+	if err != nil && ctx.Err() == nil {
+		c.status.State, c.status.Failure = daemon.Failed, err.Error()
+		err = errors.Join(err, lease.Say(c.status))
 	}
-	server, err := apiserver.Start(ctx, apiserver.Options{Dir: dir, Listener: listener, Log: etcdLog(log), Now: time.Now})
+	return errors.Join(err, lease.Release())
+}
+
+// cluster is an embedded cluster being served.
+type cluster struct {
+	options serveOptions
+	dir     string
+	log     io.Writer
+	status  daemon.Status
+}
+
+// listeners are opened before anything starts, so that a taken port leaves nothing behind.
+type listeners struct {
+	api, node       net.Listener
+	gateway, issuer []net.Listener
+}
+
+func (c *cluster) listen(ctx context.Context) (l listeners, err error) {
+	one := func(port int) net.Listener {
+		if err != nil {
+			return nil
+		}
+		var listener net.Listener
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		return listener
+	}
+	l.api = one(c.options.ports.API)
+	if err != nil || c.options.only == onlyAPIServer {
+		return l, err
+	}
+	l.node = one(0)
+	both := func(port int) (open []net.Listener) {
+		if err == nil {
+			open, err = ports.Listen(ctx, port)
+		}
+		return open
+	}
+	l.gateway, l.issuer = both(c.options.ports.Gateway), both(c.options.ports.Issuer)
+	return l, err
+}
+
+// serve runs the cluster and tells lease once the API server is usable; the rest starts right after.
+func (c *cluster) serve(ctx context.Context, lease *daemon.Lease) (err error) {
+	l, err := c.listen(ctx)
+	if err != nil {
+		return fmt.Errorf("open the ports on loopback: %w", err)
+	}
+	api, ok := l.api.(*net.TCPListener)
+	if !ok {
+		return fmt.Errorf("listen for the API server: %T is not a TCP listener", l.api)
+	}
+	server, err := apiserver.Start(ctx, apiserver.Options{Dir: c.dir, Listener: api, Log: etcdLog(c.log), Now: time.Now})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	if err := apiserver.WriteKubeconfig(filepath.Join(dir, "kubeconfig"), "aip-dev", server.Config); err != nil {
+	if err := apiserver.WriteKubeconfig(filepath.Join(c.dir, "kubeconfig"), c.options.name, server.Config); err != nil {
 		return err
 	}
-	status := daemon.Status{PID: os.Getpid(), State: daemon.Usable, Since: time.Now()}
-	if address, ok := listener.Addr().(*net.TCPAddr); ok {
-		status.APIPort = address.Port
+	c.status.State, c.status.APIPort = daemon.Usable, portOf(l.api)
+	if c.options.only == "" {
+		c.status.GatewayPort, c.status.IssuerPort = portOf(l.gateway[0]), portOf(l.issuer[0])
 	}
-	if err := lease.Say(status); err != nil {
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case <-running.Done():
+			return nil
+		case <-server.Done():
+			return errors.New("kube-apiserver ended by itself")
+		}
+	})
+	if c.options.only == "" {
+		if err := c.workloads(running, group, server, l); err != nil {
+			return err
+		}
+	}
+	if err := lease.Say(c.status); err != nil {
 		return err
 	}
-	select {
-	case <-ctx.Done():
-	case <-server.Done():
+	return group.Wait()
+}
+
+// workloads starts what turns objects into running programs: the controllers and the node.
+func (c *cluster) workloads(ctx context.Context, group *errgroup.Group, server *apiserver.Server, l listeners) error {
+	log := slog.New(slog.NewTextHandler(c.log, nil))
+	node, err := kubelet.New(kubelet.Options{
+		Config: server.Config, NodeName: "aip-dev", EndpointPort: int32(portOf(l.node)), //nolint:gosec // a port fits
+		Images: images(server.Config), UnknownImage: unknownImage,
+		Fronts: []kubelet.Front{
+			{Listeners: l.gateway, Namespace: steps.Namespace, Service: steps.GatewayDeployment, Port: gatewayServicePort},
+			{Listeners: l.issuer, Namespace: steps.IdentityNamespace, Service: steps.IdentityName, Port: issuerServicePort},
+		},
+		Logs: filepath.Join(c.dir, "logs"), Log: log, Now: time.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("make the node: %w", err)
 	}
+	group.Go(func() error { return controllers.Run(ctx, server.Config) })
+	group.Go(func() error { return node.Run(ctx) })
+	group.Go(func() error {
+		return endpoint.Serve(ctx, endpoint.Options{
+			Listener: l.node, Cert: server.KubeletCert, ClientCA: server.KubeletClientCA, Pods: node, Running: node.Running,
+			Log: log, Now: time.Now,
+		})
+	})
 	return nil
+}
+
+// Ports of the Services in front of the gateway and the issuer.
+const (
+	gatewayServicePort = 8080
+	issuerServicePort  = 8080
+)
+
+func portOf(l net.Listener) int {
+	if address, ok := l.Addr().(*net.TCPAddr); ok {
+		return address.Port
+	}
+	return 0
 }
 
 func etcdLog(w io.Writer) *zap.Logger {

@@ -27,7 +27,12 @@ func (c claimSet) find(name string) (json.RawMessage, bool) {
 	return inner.find(rest)
 }
 
-// identity returns the string that the named claim holds. No other claim stands in for it.
+// emailClaim is an identity claim that users of some providers can set to any address they like.
+const emailClaim = "email"
+
+// identity returns the string that the named claim holds. No other claim stands in for it. An email address counts
+// only when the provider says that it belongs to the user.
+// Source: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
 func (c claimSet) identity(name string) (string, error) {
 	value, ok := c.find(name)
 	if !ok {
@@ -43,7 +48,16 @@ func (c claimSet) identity(name string) (string, error) {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", fmt.Errorf("%w: %q has characters that cannot be shown", ErrNoIdentityClaim, name)
 	}
+	if name == emailClaim && !c.isTrue("email_verified") {
+		return "", ErrEmailUnverified
+	}
 	return s, nil
+}
+
+// isTrue reports whether a claim is true; some providers write that as a string.
+func (c claimSet) isTrue(name string) bool {
+	value := string(c[name])
+	return value == "true" || value == `"true"`
 }
 
 // groups returns what the named claim lists: an array of strings, or one string. A claim of any other shape lists

@@ -17,6 +17,10 @@ var (
 	ErrExpired = errors.New("expired")
 	// ErrNotYetValid: the time of the nbf claim is more than five minutes away.
 	ErrNotYetValid = errors.New("not valid yet")
+	// ErrNoExpiry: there is no exp claim, so the token would count for ever.
+	ErrNoExpiry = errors.New("exp claim is missing")
+	// ErrTokenType: the token is another than an access token, such as the id_token of the same answer.
+	ErrTokenType = errors.New("not an access token")
 	// ErrAudience: the aud claim does not name this gateway.
 	ErrAudience = errors.New("aud claim does not match")
 	// ErrIssuer: the iss claim is not exactly the configured issuer URL.
@@ -31,12 +35,14 @@ var (
 	ErrKeysUnreachable = errors.New("signing keys of the issuer are unreachable")
 	// ErrNoIdentityClaim: the claim that carries the identity is absent, empty or not a plain string.
 	ErrNoIdentityClaim = errors.New("token missing identity claim")
+	// ErrEmailUnverified: the identity claim is email, and the provider does not vouch for who owns the address.
+	ErrEmailUnverified = errors.New("email claim is not verified: expected email_verified to be true")
 	// ErrNotReady: Discover has not succeeded yet. It says nothing about the token; asking again helps.
 	ErrNotReady = errors.New("identity provider is not reached yet")
 )
 
 // mismatch is an error of one class that says what was expected and what was found. Both are shown to the caller, so
-// they hold public values only: names of issuers, audiences and algorithms.
+// they hold public values only: names of issuers, audiences, algorithms and types.
 type mismatch struct {
 	class           error
 	expected, found string
@@ -49,7 +55,7 @@ func (m *mismatch) Error() string {
 func (m *mismatch) Unwrap() error { return m.class }
 
 // Explain returns the text that a 401 answer carries for an error of BearerToken or Verify. It names the class, and
-// the expected and found value for issuer, audience and algorithm; it never holds the token or another claim.
+// the expected and found value for issuer, audience, algorithm and type; it never holds the token or another claim.
 func Explain(err error) string {
 	const invalid = "invalid token"
 	var m *mismatch
@@ -67,7 +73,8 @@ func Explain(err error) string {
 		}
 	}
 	for _, class := range []error{
-		ErrMalformed, ErrExpired, ErrNotYetValid, ErrAudience, ErrIssuer, ErrAlgorithm, ErrSignature, ErrKeyUnknown,
+		ErrMalformed, ErrExpired, ErrNotYetValid, ErrNoExpiry, ErrTokenType, ErrAudience, ErrIssuer, ErrAlgorithm,
+		ErrSignature, ErrKeyUnknown, ErrEmailUnverified,
 	} {
 		if errors.Is(err, class) {
 			return invalid + ": " + class.Error()

@@ -2,13 +2,17 @@ package authn
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/time/rate"
 )
 
@@ -24,7 +28,9 @@ const (
 	keysPerSecond = 1
 )
 
-// bounded cuts the answers of the provider to a size that memory and log lines can hold.
+// bounded cuts the answers of the provider to a size that memory and log lines can hold. It refuses redirects, which
+// would lead to another place than the configured one, perhaps over a less protected way.
+// Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationResponse
 type bounded struct{ base http.RoundTripper }
 
 // RoundTrip passes the request on and limits what can be read of the answer.
@@ -32,6 +38,10 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := b.base.RoundTrip(req)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // a transport hands on the error of the transport below it
+	}
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		_ = resp.Body.Close() // nothing of it is used
+		return nil, fmt.Errorf("%s redirects to %s: expected the document itself", req.URL.Redacted(), quote(to.Redacted()))
 	}
 	most := int64(maxDocumentBytes)
 	if resp.StatusCode != http.StatusOK {
@@ -47,17 +57,19 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 // keyFetcher is the transport of key requests. It bounds their number, turns every failure into ErrKeysUnreachable,
 // and remembers the published key ids.
 type keyFetcher struct {
-	base  http.RoundTripper
-	limit *rate.Limiter
-	now   func() time.Time
+	base http.RoundTripper
+	// timeout bounds one fetch. It is not that of the HTTP client above, whose error would hide ErrKeysUnreachable.
+	timeout time.Duration
+	limit   *rate.Limiter
+	now     func() time.Time
 
 	mu   sync.Mutex
 	body []byte
 	kids map[string]bool
 }
 
-func newKeyFetcher(base http.RoundTripper, now func() time.Time) *keyFetcher {
-	return &keyFetcher{base: base, limit: rate.NewLimiter(keysPerSecond, keysBurst), now: now}
+func newKeyFetcher(base http.RoundTripper, timeout time.Duration, now func() time.Time) *keyFetcher {
+	return &keyFetcher{base: base, timeout: timeout, limit: rate.NewLimiter(keysPerSecond, keysBurst), now: now}
 }
 
 // knows reports whether the last fetched key set has a key with this id.
@@ -87,9 +99,11 @@ func (f *keyFetcher) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req, f.body), nil
 }
 
-// get fetches the key set and the key ids in it.
+// get fetches the keys that sign, and their ids.
 func (f *keyFetcher) get(req *http.Request) (body []byte, kids map[string]bool, err error) {
-	resp, err := f.base.RoundTrip(req)
+	ctx, cancel := context.WithTimeout(req.Context(), f.timeout)
+	defer cancel()
+	resp, err := f.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, nil, fmt.Errorf("fetch: %w", err)
 	}
@@ -101,17 +115,33 @@ func (f *keyFetcher) get(req *http.Request) (body []byte, kids map[string]bool, 
 	case resp.StatusCode != http.StatusOK:
 		return nil, nil, fmt.Errorf("answer %s", resp.Status)
 	}
+	return signing(body)
+}
+
+// signing returns a published key set without the keys that no token may be signed with: those for encryption, private
+// and symmetric ones, which whoever reads the set could sign with, and those that nobody can read. One of them must
+// not make the others useless.
+func signing(published []byte) (body []byte, kids map[string]bool, err error) {
 	var set struct {
-		Keys []struct {
-			ID string `json:"kid"`
-		} `json:"keys"`
+		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(body, &set); err != nil {
+	if err := json.Unmarshal(published, &set); err != nil {
 		return nil, nil, fmt.Errorf("decode answer: %w", err)
 	}
+	if set.Keys == nil {
+		return nil, nil, errors.New("decode answer: expected a member keys with an array")
+	}
 	kids = make(map[string]bool, len(set.Keys))
-	for _, key := range set.Keys {
-		kids[key.ID] = true
+	set.Keys = slices.DeleteFunc(set.Keys, func(raw json.RawMessage) bool {
+		var key jose.JSONWebKey
+		if json.Unmarshal(raw, &key) != nil || !key.Valid() || !key.IsPublic() || key.Use != "" && key.Use != "sig" {
+			return true
+		}
+		kids[key.KeyID] = true
+		return false
+	})
+	if body, err = json.Marshal(set); err != nil {
+		return nil, nil, fmt.Errorf("encode keys: %w", err)
 	}
 	return body, kids, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -36,22 +37,51 @@ func inspect(raw string, want expectation) (kid string, err error) {
 		return "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	var claims jwt.Claims
-	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
+	var kind struct {
+		Type any `json:"typ"`
+	}
+	if err := token.UnsafeClaimsWithoutVerification(&claims, &kind); err != nil {
 		return "", fmt.Errorf("%w: claims: %w", ErrMalformed, err)
 	}
-	return token.Headers[0].KeyID, want.check(&claims)
+	header := token.Headers[0]
+	return header.KeyID, want.check(&claims, firstForeign(header.ExtraHeaders[jose.HeaderType], kind.Type))
 }
 
-// check compares the claims in the order in which a person mends them: the wrong provider first, then the wrong
-// audience, then the times.
-func (want expectation) check(claims *jwt.Claims) error {
+// firstForeign returns the type of a token that is no access token, or "". The type in the header is a media type, see
+// RFC 7515 section 4.1.9 and RFC 9068 section 2.1; one that is not known belongs to another use of JSON Web Tokens.
+// Keycloak gives all its tokens the same header and tells them apart by the typ claim; the claim of other providers
+// may mean anything else.
+// Source: org.keycloak.util.TokenUtil, https://github.com/keycloak/keycloak
+func firstForeign(header, claim any) string {
+	if header != nil {
+		text, _ := header.(string)
+		switch strings.TrimPrefix(strings.ToLower(text), "application/") {
+		case "jwt", "at+jwt":
+		default:
+			return quote(fmt.Sprint(header))
+		}
+	}
+	text, _ := claim.(string)
+	switch strings.ToLower(text) {
+	case "id", "serialized-id", "refresh", "offline", "logout":
+		return quote(text)
+	default:
+		return ""
+	}
+}
+
+// check compares the claims in the order in which a person mends them: the wrong provider first, then the
+// wrong token, the wrong audience, and the times.
+func (want expectation) check(claims *jwt.Claims, foreign string) error {
 	switch {
 	case claims.Issuer != want.issuer:
 		return &mismatch{ErrIssuer, quote(want.issuer), quote(claims.Issuer)}
+	case foreign != "":
+		return &mismatch{ErrTokenType, "the access_token of the issuer's answer", "a token of type " + foreign}
 	case !slices.Contains(claims.Audience, want.audience):
 		return &mismatch{ErrAudience, quote(want.audience), quoteAll(claims.Audience)}
 	case claims.Expiry == nil:
-		return fmt.Errorf("%w: no exp claim", ErrMalformed)
+		return ErrNoExpiry
 	case !want.now.Before(claims.Expiry.Time()):
 		return fmt.Errorf("%w: exp %s, now %s", ErrExpired, stamp(claims.Expiry.Time()), stamp(want.now))
 	case claims.NotBefore != nil && claims.NotBefore.Time().After(want.now.Add(notBeforeLeeway)):

@@ -60,16 +60,13 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 	if fresh == nil {
 		return current.VerifySignature(ctx, token)
 	}
-	payload, err := fresh.VerifySignature(ctx, token)
-	switch {
-	case ctx.Err() != nil:
-		return payload, err
-	case errors.Is(err, ErrKeysUnreachable):
+	// A caller that hangs up must not end the fetch: whoever keeps hanging up could keep withdrawn keys in use.
+	payload, err := fresh.VerifySignature(context.WithoutCancel(ctx), token)
+	if errors.Is(err, ErrKeysUnreachable) {
 		return current.VerifySignature(ctx, token)
-	default:
-		k.install(fresh)
-		return payload, err
 	}
+	k.install(fresh)
+	return payload, err
 }
 
 // sets returns the keys in use and, to one caller whenever it is time, a set to fetch anew.

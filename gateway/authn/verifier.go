@@ -89,10 +89,10 @@ func New(o Options) (*Verifier, error) {
 func checkIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	switch {
-	case err != nil:
-		return fmt.Errorf("issuer URL: %w", err)
+	case err != nil: // the text of err holds the whole URL, and so a password in it
+		return errors.New("issuer URL cannot be read: expected http(s)://host/path without user, query and fragment")
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return fmt.Errorf("issuer URL %s: expected http(s)://host/path without user, query and fragment", quote(issuer))
+		return fmt.Errorf("issuer URL %s: expected http(s)://host/path without user, query and fragment", quote(u.Redacted()))
 	default:
 		return nil
 	}
@@ -138,8 +138,8 @@ func (v *Verifier) Discover(ctx context.Context) error {
 }
 
 func (v *Verifier) newProvider(ctx context.Context, keysURL string, algorithms []jose.SignatureAlgorithm) *provider {
-	fetcher := newKeyFetcher(v.client.Transport, v.options.Now)
-	keys := newKeySet(ctx, &http.Client{Transport: fetcher, Timeout: v.client.Timeout}, keysURL, v.options.Now)
+	fetcher := newKeyFetcher(v.client.Transport, v.client.Timeout, v.options.Now)
+	keys := newKeySet(ctx, &http.Client{Transport: fetcher}, keysURL, v.options.Now)
 	return &provider{
 		algorithms: algorithms,
 		fetcher:    fetcher,
@@ -172,6 +172,7 @@ func checkKeysURL(keys, issuer string) error {
 func acceptable() []jose.SignatureAlgorithm {
 	return []jose.SignatureAlgorithm{
 		jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512,
+		jose.EdDSA,
 	}
 }
 

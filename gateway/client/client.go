@@ -1,12 +1,9 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,14 +16,22 @@ import (
 // maxAnswer bounds an answer that is not a stream: a list of ten thousand requests fits.
 const maxAnswer = 256 << 20
 
-// TokenSource returns the bearer token for the next request. It is asked before each request, so it should cache.
+// heartbeatLimit is how long a stream may be silent; the gateway sends a heartbeat every 15 s.
+const heartbeatLimit = 45 * time.Second
+
+// TokenSource returns the bearer token for the next request. It is asked before each request, so it should cache, and
+// once more when the gateway refuses the token; the request is repeated if it then returns another one.
 type TokenSource func(ctx context.Context) (string, error)
 
 // Client talks to one gateway as one identity. It is safe for concurrent use.
 type Client struct {
-	base  *url.URL
-	token TokenSource
-	http  *http.Client
+	base   *url.URL
+	token  TokenSource
+	forget func() error
+	http   *http.Client
+	// maxAnswer and silence are the limits below, which tests make smaller.
+	maxAnswer int64
+	silence   time.Duration
 }
 
 // New returns a client of the gateway at base, for example http://localhost:8080. A nil h means http.DefaultTransport.
@@ -34,15 +39,28 @@ type Client struct {
 // a stream lasts; the context does that.
 func New(base string, token TokenSource, h *http.Client) (*Client, error) {
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("gateway URL %q: expected http(s)://host[:port]", base)
+	switch {
+	case token == nil:
+		return nil, errors.New("gateway client without a token source")
+	case err != nil: // the text of err holds the whole URL, and so a password in it
+		return nil, errors.New("gateway URL cannot be read: expected http(s)://host[:port]")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil:
+		return nil, fmt.Errorf("gateway URL %q: expected http(s)://host[:port]", u.Redacted())
 	}
 	client := &http.Client{}
 	if h != nil {
 		*client = *h
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{base: u, token: token, http: client}, nil
+	return &Client{base: u, token: token, http: client, maxAnswer: maxAnswer, silence: heartbeatLimit}, nil
+}
+
+// Renewing returns a client like c that calls forget before it asks its token source for another token, because the
+// gateway refused the one that the source keeps. A nil forget changes nothing.
+func (c *Client) Renewing(forget func() error) *Client {
+	out := *c
+	out.forget = forget
+	return &out
 }
 
 // ListOptions choose requests. The zero value means those of namespace default.
@@ -128,77 +146,3 @@ func inNamespace(namespace string) url.Values {
 	}
 	return url.Values{"namespace": {namespace}}
 }
-
-// call sends one request with in as JSON body (none when nil) and decodes the answer into out.
-func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
-	answer, err := c.send(ctx, method, path, query, in, "application/json")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Body.Close() }() // nothing was written
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return &unreachable{fmt.Errorf("read the answer to %s %s: %w", method, path, err)}
-	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("decode the answer to %s %s: %w", method, path, err)
-	}
-	return nil
-}
-
-// send sends one request and returns the answer when it is a success; the caller closes its body.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, in any, accept string) (*http.Response, error) {
-	var body io.Reader
-	if in != nil {
-		encoded, err := json.Marshal(in)
-		if err != nil {
-			return nil, fmt.Errorf("encode the body of %s %s: %w", method, path, err)
-		}
-		body = bytes.NewReader(encoded)
-	}
-	target := *c.base
-	target.RawQuery = query.Encode()
-	// path is escaped already, so it is joined as text and not as a URL path.
-	address := strings.TrimRight(target.Scheme+"://"+target.Host+target.EscapedPath(), "/") + path
-	if target.RawQuery != "" {
-		address += "?" + target.RawQuery
-	}
-	request, err := http.NewRequestWithContext(ctx, method, address, body)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %s %s: %w", method, path, err)
-	}
-	token, err := c.token(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("get a token: %w", err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	request.Header.Set("Accept", accept)
-	if in != nil {
-		// The reference gateway reads the body of a review under this exact value only.
-		request.Header.Set("Content-Type", "application/json")
-	}
-	answer, err := c.http.Do(request)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%s %s: %w", method, path, err)
-		}
-		return nil, &unreachable{withoutURL(err)}
-	}
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		defer func() { _ = answer.Body.Close() }() // nothing was written
-		return nil, statusError(answer)
-	}
-	return answer, nil
-}
-
-// withoutURL takes the method and address off an error of net/http; what is left says why.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-// heartbeatLimit is how long a stream may be silent; the gateway sends a heartbeat every 15 s.
-const heartbeatLimit = 45 * time.Second

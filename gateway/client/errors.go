@@ -43,7 +43,7 @@ func (e *StatusError) Is(target error) bool {
 		return target == ErrUnauthorized
 	case http.StatusForbidden:
 		return target == ErrForbidden
-	case http.StatusNotFound:
+	case http.StatusNotFound, http.StatusGone:
 		return target == ErrNotFound
 	case http.StatusConflict:
 		return target == ErrConflict

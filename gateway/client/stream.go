@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,16 +17,24 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 // maxEvent bounds one event of a stream: an object in etcd has at most 1.5 MiB.
 const maxEvent = 4 << 20
 
 var (
 	errSilent = errors.New("the stream fell silent")
 	errEnded  = errors.New("the stream ended")
+	errLarge  = fmt.Errorf("an event of the stream is larger than %d bytes", maxEvent)
+	errLeft   = errors.New("the request left the queue")
 )
 
 // event is one server-sent event.
-type event struct{ kind, data string }
+type event struct {
+	kind string
+	data []byte
+}
 
 // Watch calls handle for each event of the request stream: what exists, then synced, then every change. It returns
 // when ctx ends, handle fails or the stream breaks; the caller starts again.
@@ -38,7 +47,7 @@ func (c *Client) Watch(ctx context.Context, o ListOptions, handle func(wire.Even
 		case wire.EventSynced:
 		case wire.EventAdded, wire.EventModified, wire.EventDeleted:
 			out.Object = &v1alpha1.AgentRequest{}
-			if err := json.Unmarshal([]byte(e.data), out.Object); err != nil {
+			if err := json.Unmarshal(e.data, out.Object); err != nil {
 				return fmt.Errorf("decode an event: %w", err)
 			}
 		default:
@@ -48,78 +57,97 @@ func (c *Client) Watch(ctx context.Context, o ListOptions, handle func(wire.Even
 	})
 }
 
-// WaitDecided returns the state of a request once it is neither new nor Pending. It waits by the request's own stream,
-// which ends while a human has not decided, and then asks again.
+// WaitDecided returns the state of a request once it is neither new nor Pending. It follows the stream of pending
+// requests until this one is not among them. When the gateway goes away after it has answered once, as it does on a
+// rollout, WaitDecided waits for its return until ctx ends.
 func (c *Client) WaitDecided(ctx context.Context, namespace, name string) (wire.RequestState, error) {
-	for {
-		state, err := c.waitStream(ctx, namespace, name)
-		if err != nil || decided(state.Phase) {
-			return state, err
+	var last wire.RequestState
+	for pause := retryMin; ; {
+		state, err := c.Get(ctx, namespace, name)
+		if err == nil {
+			if last = state; decided(state.Phase) {
+				return state, nil
+			}
+			var queued bool
+			if queued, err = c.leavesQueue(ctx, namespace, name); err == nil && queued {
+				pause = retryMin
+				continue
+			}
 		}
-		again := time.NewTimer(waitAgain)
+		switch {
+		case ctx.Err() != nil:
+			return last, fmt.Errorf("wait for a decision on %s: %w", name, ctx.Err())
+		case err != nil && (last.Name == "" || !errors.Is(err, ErrUnavailable)):
+			return last, err
+		}
+		again := time.NewTimer(pause)
 		select {
 		case <-again.C:
 		case <-ctx.Done():
 			again.Stop()
-			return state, ctx.Err()
 		}
+		pause = min(2*pause, retryMax)
 	}
 }
 
-// waitAgain is the pause before a stream that ended with a Pending request is opened again.
-const waitAgain = 250 * time.Millisecond
+// retryMin is the pause before the first new attempt, retryMax the longest; each is twice the one before.
+const (
+	retryMin = 50 * time.Millisecond
+	retryMax = 2 * time.Second
+)
 
 func decided(p v1alpha1.Phase) bool { return p != "" && p != v1alpha1.PhasePending }
 
-// waitStream returns the last state that the stream of one request tells.
-func (c *Client) waitStream(ctx context.Context, namespace, name string) (wire.RequestState, error) {
-	var last wire.RequestState
-	got := false
-	err := c.stream(ctx, requestPath(name, "watch"), inNamespace(namespace), func(e event) error {
-		switch e.kind {
-		case "update", "result":
-			got = true
-			last = wire.RequestState{}
-			if err := json.Unmarshal([]byte(e.data), &last); err != nil {
-				return fmt.Errorf("decode an event: %w", err)
+// leavesQueue returns when a request is not Pending, or is gone; queued says whether it was Pending before.
+func (c *Client) leavesQueue(ctx context.Context, namespace, name string) (queued bool, err error) {
+	pending := ListOptions{Namespace: namespace, Phases: []v1alpha1.Phase{v1alpha1.PhasePending}}
+	err = c.Watch(ctx, pending, func(e wire.Event) error {
+		switch {
+		case e.Object != nil && e.Object.Name == name:
+			queued = true
+			if e.Type == wire.EventDeleted {
+				return errLeft
 			}
-			if e.kind == "result" || decided(last.Phase) {
-				return errEnded
-			}
-		case "error":
-			var told wire.Error
-			if err := json.Unmarshal([]byte(e.data), &told); err != nil {
-				return fmt.Errorf("decode an event: %w", err)
-			}
-			return &unreachable{errors.New(told.Message)}
+		case e.Type == wire.EventSynced && !queued:
+			return errLeft
 		}
 		return nil
 	})
-	if got && (errors.Is(err, errEnded) || errors.Is(err, errSilent)) {
-		return last, nil
+	if errors.Is(err, errLeft) {
+		err = nil
 	}
-	return last, err
+	return queued, err
 }
 
-// stream reads server-sent events until ctx ends, handle fails, or nothing came for heartbeatLimit. It never returns
-// nil: a stream that ends by itself is an error of class ErrUnavailable.
+// stream reads server-sent events until ctx ends, handle fails, or nothing came for a while. It never
+// returns nil: a stream that ends by itself is an error of class ErrUnavailable.
 // Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 func (c *Client) stream(ctx context.Context, path string, query url.Values, handle func(event) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silence := time.AfterFunc(heartbeatLimit, func() { cancel(errSilent) })
+	silence := time.AfterFunc(c.silence, func() { cancel(errSilent) })
 	defer silence.Stop()
-	answer, err := c.send(ctx, http.MethodGet, path, query, nil, "text/event-stream")
+	answer, err := c.send(ctx, http.MethodGet, path, query, nil, eventStream)
 	if err != nil {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			return &unreachable{errSilent} // not the end of the caller's own context
+		}
 		return err
 	}
 	defer func() { _ = answer.Body.Close() }() // nothing was written
+	if kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type")); err != nil || kind != eventStream {
+		return fmt.Errorf("the answer to GET %s is %q: expected %s", path, kind, eventStream)
+	}
 	lines := bufio.NewScanner(answer.Body)
 	lines.Buffer(make([]byte, 0, 64<<10), maxEvent)
 	var e event
 	for lines.Scan() {
-		silence.Reset(heartbeatLimit)
-		if complete := e.take(lines.Text()); complete {
+		silence.Reset(c.silence)
+		complete := e.take(lines.Text())
+		if len(e.data) > maxEvent {
+			return &unreachable{errLarge}
+		}
+		if complete {
 			if err := handle(e); err != nil {
 				return err
 			}
@@ -128,6 +156,8 @@ func (c *Client) stream(ctx context.Context, path string, query url.Values, hand
 	}
 	err = lines.Err()
 	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		return &unreachable{errLarge}
 	case errors.Is(context.Cause(ctx), errSilent):
 		return &unreachable{errSilent}
 	case ctx.Err() != nil:
@@ -142,7 +172,7 @@ func (c *Client) stream(ctx context.Context, path string, query url.Values, hand
 // take adds one line to e and reports whether e is complete. Comments, which carry heartbeats, add nothing.
 func (e *event) take(line string) bool {
 	if line == "" {
-		return e.kind != "" || e.data != ""
+		return e.kind != "" || len(e.data) > 0
 	}
 	field, value, _ := strings.Cut(line, ":")
 	value = strings.TrimPrefix(value, " ")
@@ -150,10 +180,10 @@ func (e *event) take(line string) bool {
 	case "event":
 		e.kind = value
 	case "data":
-		if e.data != "" {
-			e.data += "\n"
+		if len(e.data) > 0 {
+			e.data = append(e.data, '\n')
 		}
-		e.data += value
+		e.data = append(e.data, value...)
 	}
 	return false
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
@@ -57,9 +60,10 @@ func NewManager(config *rest.Config, o ManagerOptions) (manager.Manager, error) 
 		return nil, fmt.Errorf("register types: %w", err)
 	}
 	m, err := manager.New(config, manager.Options{
-		Scheme: scheme,
-		Logger: logr.FromSlogHandler(quiet{o.Log.Handler()}),
-		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Scheme:         scheme,
+		MapperProvider: kinds,
+		Logger:         logr.FromSlogHandler(quiet{o.Log.Handler()}),
+		Cache:          cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		Metrics: server.Options{
 			BindAddress: "0",
 		},
@@ -75,6 +79,19 @@ func NewManager(config *rest.Config, o ManagerOptions) (manager.Manager, error) 
 		return nil, fmt.Errorf("kubernetes manager: %w", err)
 	}
 	return m, nil
+}
+
+// kinds says where the few kinds of the gateway are served, so that it needs no discovery: a call less at the start,
+// and no dependence on the roles that a young API server makes a second after it answers.
+func kinds(*rest.Config, *http.Client) (meta.RESTMapper, error) {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []schema.GroupVersionKind{
+		v1alpha1.GroupVersion().WithKind("AgentRequest"), v1alpha1.GroupVersion().WithKind("SafetyPolicy"),
+		coordinationv1.SchemeGroupVersion.WithKind("Lease"),
+	} {
+		mapper.Add(kind, meta.RESTScopeNamespace)
+	}
+	return mapper, nil
 }
 
 // sharedController lets a process start the same controllers again, as the embedded environment does on a rollout.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/aip-dev/aip-dev/internal/safetext"
 )
 
 // Code is the exit status of the program.
@@ -81,19 +83,20 @@ func Next(err error) []string {
 	return nil
 }
 
-// Print writes err as people read it: one line of what happened, then the next commands.
+// Print writes err as people read it: what happened, then the next commands. Texts that came from elsewhere are made
+// harmless for a terminal.
 func Print(w io.Writer, err error) {
 	if err == nil {
 		return
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "error: %s\n", strings.TrimRight(err.Error(), "\n"))
+	fmt.Fprintf(&b, "error: %s\n", strings.Join(safetext.Block(strings.TrimRight(err.Error(), "\n")), "\n"))
 	for i, n := range Next(err) {
 		lead := "      "
 		if i == 0 {
 			lead = "\nNext: "
 		}
-		fmt.Fprintf(&b, "%s %s\n", lead, n)
+		fmt.Fprintf(&b, "%s %s\n", lead, safetext.Line(n))
 	}
 	_, _ = io.WriteString(w, b.String()) // stderr is the last place to tell; nothing is left to report to
 }

@@ -3,9 +3,11 @@ package ports
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 
 	psnet "github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
@@ -27,35 +29,50 @@ func (e *TakenError) Error() string { return fmt.Sprintf("port %d is taken by %s
 // because a client that asks for localhost may be led to either.
 func Check(ctx context.Context, port int) error {
 	listeners, err := Listen(ctx, port)
-	for _, l := range listeners {
-		_ = l.Close() // it was opened to see whether it can be
-	}
+	closeAll(listeners)
 	return err
 }
 
 // Listen listens on port at every loopback address of this machine. Port 0 takes a free one at 127.0.0.1 alone. The
-// error is a *TakenError when somebody else holds the port.
+// error is a *TakenError when the port is in use.
 func Listen(ctx context.Context, port int) ([]net.Listener, error) {
-	var config net.ListenConfig
-	first, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
+	listeners, err := listen(ctx, port)
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, &TakenError{Port: port, Owner: owner(ctx, port)}
 	}
+	return listeners, err
+}
+
+// listen is Listen, without asking who holds a port that is in use.
+func listen(ctx context.Context, port int) ([]net.Listener, error) {
+	addresses := [][2]string{{"tcp4", "127.0.0.1"}, {"tcp6", "::1"}}
 	if port == 0 || !hasIPv6Loopback() {
-		return []net.Listener{first}, nil
+		addresses = addresses[:1]
 	}
-	second, err := config.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
-	if err != nil {
-		_ = first.Close() // it was opened to see whether both can be
-		return nil, &TakenError{Port: port, Owner: owner(ctx, port)}
+	var open []net.Listener
+	for _, a := range addresses {
+		l, err := new(net.ListenConfig).Listen(ctx, a[0], net.JoinHostPort(a[1], strconv.Itoa(port)))
+		if err != nil {
+			closeAll(open)
+			return nil, fmt.Errorf("listen on port %d of loopback: %w", port, err)
+		}
+		open = append(open, l)
 	}
-	return []net.Listener{first, second}, nil
+	return open, nil
+}
+
+// closeAll closes listeners that were opened to see whether they can be.
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nothing was accepted, so nothing can be lost
+	}
 }
 
 // Next returns the first free port from port on.
 func Next(ctx context.Context, port int) (int, error) {
 	for candidate := port; candidate < port+tries && candidate <= 65535; candidate++ {
-		if Check(ctx, candidate) == nil {
+		if listeners, err := listen(ctx, candidate); err == nil {
+			closeAll(listeners)
 			return candidate, nil
 		}
 	}
@@ -83,7 +100,7 @@ func owner(ctx context.Context, port int) string {
 		return unseen
 	}
 	for _, c := range connections {
-		if c.Laddr.Port != uint32(port) || c.Status != "LISTEN" || c.Pid == 0 {
+		if int(c.Laddr.Port) != port || c.Status != "LISTEN" || c.Pid == 0 {
 			continue
 		}
 		p, err := process.NewProcessWithContext(ctx, c.Pid)

@@ -9,8 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 )
@@ -99,7 +102,7 @@ func (f Folder) Exists() bool {
 	return err == nil && info.IsDir()
 }
 
-// Files of the folder.
+// Kubeconfig is the path of the administrator's access (0600).
 func (f Folder) Kubeconfig() string { return filepath.Join(f.Path, "kubeconfig") }
 
 // Tokens is the folder (0700) of cached tokens.
@@ -125,6 +128,9 @@ func (f Folder) Facts() (bootstrap.Facts, error) {
 	if err := json.Unmarshal(data, &version); err != nil {
 		return bootstrap.Facts{}, fmt.Errorf("%w: %s: %w", ErrDamaged, f.factsFile(), err)
 	}
+	if version.Version < 1 {
+		return bootstrap.Facts{}, fmt.Errorf("%w: %s has no version", ErrDamaged, f.factsFile())
+	}
 	if version.Version > bootstrap.FactsVersion {
 		return bootstrap.Facts{}, fmt.Errorf("%w: %s has version %d, this program knows %d",
 			ErrNewer, f.factsFile(), version.Version, bootstrap.FactsVersion)
@@ -144,6 +150,44 @@ func (f Folder) Save(facts bootstrap.Facts) error {
 		return fmt.Errorf("encode the facts: %w", err)
 	}
 	return WriteFile(f.factsFile(), append(data, '\n'))
+}
+
+func (f Folder) descriptionFile() string { return filepath.Join(f.Path, "environment.yaml") }
+
+// SaveDescription keeps what was asked for, so that the environment can be started again as it was.
+func (f Folder) SaveDescription(e bootstrap.Environment) error {
+	e.Clients = slices.Clone(e.Clients)
+	for i := range e.Clients {
+		e.Clients[i].Secret = "" // kept in Kubernetes alone
+	}
+	data, err := yaml.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode the description: %w", err)
+	}
+	return WriteFile(f.descriptionFile(), data)
+}
+
+// Description returns what was asked for last, without the clients' secrets. The error is ErrNotThere, ErrNewer,
+// ErrDamaged or ErrUnusable.
+func (f Folder) Description() (bootstrap.Environment, error) {
+	data, err := os.ReadFile(f.descriptionFile())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return bootstrap.Environment{}, fmt.Errorf("%w: no state in %s", ErrNotThere, f.Path)
+	case err != nil:
+		return bootstrap.Environment{}, fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	var e bootstrap.Environment
+	if err := yaml.Unmarshal(data, &e); err != nil {
+		return e, fmt.Errorf("%w: %s: %w", ErrDamaged, f.descriptionFile(), err)
+	}
+	if e.Version == "" {
+		return e, fmt.Errorf("%w: %s has no version", ErrDamaged, f.descriptionFile())
+	}
+	if e.Version != bootstrap.EnvironmentVersion {
+		return e, fmt.Errorf("%w: %s has version %q, this program knows %q", ErrNewer, f.descriptionFile(), e.Version, bootstrap.EnvironmentVersion)
+	}
+	return e, nil
 }
 
 // WriteFile writes data to path (0600) so that a reader sees the old file or the new one.
@@ -186,10 +230,13 @@ func lockFile(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path) // only words for the message
-		_ = file.Close()               // nothing was written
+		holder := "another process"
+		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
+			holder = "process " + strings.TrimSpace(string(pid))
+		}
+		_ = file.Close() // nothing was written
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (process %s)", ErrBusy, strings.TrimSpace(string(holder)))
+			return nil, fmt.Errorf("%w (%s)", ErrBusy, holder)
 		}
 		return nil, fmt.Errorf("%w: lock %s: %w", ErrUnusable, path, err)
 	}

@@ -1,0 +1,181 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/aip-dev/aip-dev/internal/testkit"
+)
+
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	two, none := int32(2), int32(0)
+	status := func(observed int64, updated, all, available int32) appsv1.DeploymentStatus {
+		return appsv1.DeploymentStatus{ObservedGeneration: observed, UpdatedReplicas: updated, Replicas: all, AvailableReplicas: available}
+	}
+	for name, c := range map[string]struct {
+		replicas *int32
+		status   appsv1.DeploymentStatus
+		want     bool
+	}{
+		"through":               {nil, status(3, 1, 1, 1), true},
+		"two":                   {&two, status(3, 2, 2, 2), true},
+		"scaled to none":        {&none, status(3, 0, 0, 0), true},
+		"nothing said yet":      {nil, appsv1.DeploymentStatus{}, false},
+		"an older generation":   {nil, status(2, 1, 1, 1), false},
+		"one of two":            {&two, status(3, 1, 1, 1), false},
+		"the old one serves":    {nil, status(3, 0, 1, 1), false},
+		"the old one not gone":  {nil, status(3, 1, 2, 2), false},
+		"new and not available": {nil, status(3, 1, 1, 0), false},
+	} {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 3}, Spec: appsv1.DeploymentSpec{Replicas: c.replicas}, Status: c.status}
+		if got := complete(d); got != c.want {
+			t.Errorf("%s: complete is %t", name, got)
+		}
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	t.Parallel()
+	pod := func(s corev1.PodStatus) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "gateway-1"}, Status: s}
+	}
+	container := func(state, last corev1.ContainerState) corev1.PodStatus {
+		return corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: state, LastTerminationState: last}}}
+	}
+	for want, p := range map[string]*corev1.Pod{
+		"ErrImagePull: no such image": pod(container(corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}}, corev1.ContainerState{})),
+		"OIDC setup failed": pod(container(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{Message: "OIDC setup failed"}})),
+		"no room": pod(corev1.PodStatus{Conditions: []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionTrue, Message: "fine"},
+			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "no room"}}}),
+		"pod gateway-1 is Pending": pod(corev1.PodStatus{Phase: corev1.PodPending}),
+	} {
+		if got := reasonOf(p); got != want {
+			t.Errorf("got %q, expected %q", got, want)
+		}
+	}
+}
+
+// deployment makes a Deployment that no controller touches, in a namespace of its own.
+func deployment(t *testing.T) *appsv1.Deployment {
+	t.Helper()
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "rollout-"}}
+	own, err := clients(t).CoreV1().Namespaces().Create(t.Context(), own, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := map[string]string{"app": "web"}
+	d, err := clients(t).AppsV1().Deployments(own.Name).Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "web"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}},
+			},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestWaitRolloutEndsWhenItIsThrough(t *testing.T) {
+	t.Parallel()
+	d := deployment(t)
+	space := d.Namespace
+	config := testkit.Kube(t)
+	if _, ok, err := rolledOut(t.Context(), config, space, "web"); err != nil || ok {
+		t.Errorf("before: %t, %v", ok, err)
+	}
+	if found, ok, err := rolledOut(t.Context(), config, space, "absent"); err != nil || ok || found != nil {
+		t.Errorf("absent: %v, %t, %v", found, ok, err)
+	}
+	// The note says that the wait begins; the status changes after it.
+	r := &report{}
+	waiting := make(chan struct{})
+	r.onNote = func() { close(waiting) }
+	done := make(chan error, 1)
+	go func() { done <- waitRollout(t.Context(), config, space, "web", r) }()
+	<-waiting
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+	if _, err := clients(t).AppsV1().Deployments(space).UpdateStatus(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("waitRollout: %v", err)
+	}
+	if found, ok, err := rolledOut(t.Context(), config, space, "web"); err != nil || !ok || found.Name != "web" {
+		t.Errorf("after: %t, %v", ok, err)
+	}
+	if r.last() != "web: rolling out" {
+		t.Errorf("said %q", r.notes)
+	}
+}
+
+func TestWaitRolloutIsInterrupted(t *testing.T) {
+	t.Parallel()
+	space := deployment(t).Namespace
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &report{onNote: cancel}
+	err := waitRollout(ctx, testkit.Kube(t), space, "web", r)
+	var rollout *RolloutError
+	if !errors.Is(err, context.Canceled) || errors.As(err, &rollout) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPodReason(t *testing.T) {
+	t.Parallel()
+	d := deployment(t)
+	space := d.Namespace
+	c := clients(t)
+	if got := podReason(t.Context(), c, space, "absent"); got != "its deployment cannot be read" {
+		t.Errorf("absent: %q", got)
+	}
+	if got := podReason(t.Context(), c, space, "web"); got != "it has no pods" {
+		t.Errorf("no pods: %q", got)
+	}
+	d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionFalse, Message: "quota used up"}}
+	if _, err := c.AppsV1().Deployments(space).UpdateStatus(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := podReason(t.Context(), c, space, "web"); got != "quota used up" {
+		t.Errorf("the Deployment's condition: %q", got)
+	}
+	no := false
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	if _, err := c.CoreV1().ServiceAccounts(space).Create(t.Context(), account, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	pod, err := c.CoreV1().Pods(space).Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "web-1", Labels: map[string]string{"app": "web"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}, AutomountServiceAccountToken: &no},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "OIDC setup failed: 404 Not Found"}}}}
+	if _, err := c.CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	reason := podReason(t.Context(), c, space, "web")
+	if !strings.Contains(reason, "OIDC setup failed: 404 Not Found") {
+		t.Errorf("the pod: %q", reason)
+	}
+	err = &RolloutError{Deployment: "web", After: rolloutLimit, Reason: reason}
+	if want := "web is not available after 30s: CrashLoopBackOff: OIDC setup failed: 404 Not Found"; err.Error() != want {
+		t.Errorf("got %q, expected %q", err, want)
+	}
+}

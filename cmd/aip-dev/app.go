@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/session"
+	"github.com/aip-dev/aip-dev/internal/state"
+)
+
+// Output formats of commands that print results.
+const (
+	formatTable = "table"
+	formatJSON  = "json"
+)
+
+// app is what every command shares: where it reads and writes, its surroundings, and the flags of the root.
+type app struct {
+	in          io.Reader
+	out, errOut io.Writer
+	getenv      func(string) string
+	now         func() time.Time
+
+	name string
+}
+
+// folder returns the state folder of the environment that the flags name.
+func (a *app) folder() (state.Folder, error) {
+	if err := bootstrap.ValidateName(a.name); err != nil {
+		return state.Folder{}, failure.Wrap(err, failure.Usage, []string{"aip-dev up --name my-env"}, "--name")
+	}
+	root, err := state.Root(a.getenv)
+	if err != nil {
+		return state.Folder{}, err
+	}
+	return state.In(root, a.name), nil
+}
+
+// open returns the environment that the flags name. It must have been up; whether it is, the first call tells.
+func (a *app) open() (*session.Session, state.Folder, error) {
+	folder, err := a.folder()
+	if err != nil {
+		return nil, folder, err
+	}
+	facts, err := folder.Facts()
+	if err != nil {
+		return nil, folder, err
+	}
+	if facts.Gateway.URL == "" {
+		return nil, folder, failure.New(failure.Failed, []string{a.command("up")},
+			"environment %s was never completely up", a.name)
+	}
+	if facts.Cluster.Kind == bootstrap.ClusterEmbedded {
+		if err := a.mustLive(folder); err != nil {
+			return nil, folder, err
+		}
+	}
+	return session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now}), folder, nil
+}
+
+// mustLive returns an error when the process that serves an embedded environment does not live.
+func (a *app) mustLive(folder state.Folder) error {
+	_, alive, err := daemon.Look(folder.Path)
+	if err != nil {
+		return err
+	}
+	if !alive {
+		return failure.New(failure.Failed, []string{a.command("start")}, "environment %s is stopped", a.name)
+	}
+	return nil
+}
+
+// command returns a command line of this program for the environment that the flags name.
+func (a *app) command(line string) string {
+	if a.name == bootstrap.DefaultName {
+		return "aip-dev " + line
+	}
+	return "aip-dev " + line + " --name " + a.name
+}
+
+// printJSON writes v as indented JSON.
+func (a *app) printJSON(v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	return a.print(string(data) + "\n")
+}
+
+// print writes text to the standard output.
+func (a *app) print(text string) error {
+	if _, err := io.WriteString(a.out, text); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// outputFlag adds -o to a command and checks its value before the command runs.
+func outputFlag(c *cobra.Command, formats ...string) *string {
+	format := formats[0]
+	c.Flags().VarP(&choice{&format, formats}, "output", "o", "format of the result")
+	return &format
+}
+
+// choice is a flag with a fixed set of values.
+type choice struct {
+	value   *string
+	choices []string
+}
+
+func (c *choice) String() string {
+	if c.value == nil {
+		return ""
+	}
+	return *c.value
+}
+
+// Type lists the choices in the help text.
+func (c *choice) Type() string {
+	text := ""
+	for i, each := range c.choices {
+		if i > 0 {
+			text += "|"
+		}
+		text += each
+	}
+	return text
+}
+
+// Set refuses what is not a choice.
+func (c *choice) Set(value string) error {
+	for _, each := range c.choices {
+		if value == each {
+			*c.value = value
+			return nil
+		}
+	}
+	return fmt.Errorf("found %q, expected %s", value, c.Type())
+}
+
+// isTerminal reports whether stream is a terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(file.Fd())
+}
+
+// width returns the columns of the terminal behind w, or 80.
+func width(w io.Writer) int {
+	if file, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(file.Fd()); err == nil && columns > 0 {
+			return columns
+		}
+	}
+	return 80
+}
+
+// colour reports whether w may be written to in colour.
+// Source: https://no-color.org
+func (a *app) colour(w io.Writer) bool {
+	return a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+// notThere reports whether err says that the environment has no state.
+func notThere(err error) bool { return errors.Is(err, state.ErrNotThere) }

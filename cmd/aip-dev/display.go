@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/internal/progress"
+	"github.com/aip-dev/aip-dev/internal/state"
+)
+
+// display shows a run on the standard error and keeps it in the state folder.
+type display struct {
+	progress.Sink
+	parts []progress.Renderer
+}
+
+func (a *app) newDisplay(folder state.Folder, title string) (*display, error) {
+	log, err := progress.OpenFile(folder.Log("up"))
+	if err != nil {
+		return nil, err
+	}
+	o := progress.Options{Title: title, Color: progress.ColorWanted(a.getenv), Size: size(a.errOut), Now: a.now}
+	show := progress.NewPlain
+	if isTerminal(a.errOut) && progress.LiveWanted(a.getenv) {
+		show = progress.NewLive
+	}
+	d := &display{parts: []progress.Renderer{log, show(a.errOut, o)}}
+	d.Sink = progress.Tee(d.parts[0], d.parts[1])
+	return d, nil
+}
+
+// Close ends the display; the terminal is as before, also after an interruption. Calls after the first do nothing.
+func (d *display) Close() error {
+	var faults []error
+	for _, p := range d.parts {
+		faults = append(faults, p.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// size returns a function that asks the terminal behind w for its columns and lines; 0 and 0 when it is none.
+func size(w io.Writer) func() (int, int) {
+	return func() (int, int) {
+		file, ok := w.(*os.File)
+		if !ok {
+			return 0, 0
+		}
+		columns, lines, err := term.GetSize(file.Fd())
+		if err != nil {
+			return 0, 0
+		}
+		return columns, lines
+	}
+}
+
+// summary prints where everything is, and what to type next.
+func (a *app) summary(f bootstrap.Facts) error {
+	var b strings.Builder
+	if f.Timing.Total > 0 {
+		fmt.Fprintf(&b, "\nReady in %s%s.\n", progress.Took(f.Timing.Total), longest(f.Timing))
+	}
+	ids := func(role string) string {
+		var found []string
+		for _, c := range f.Identity.Clients {
+			if c.Role == role {
+				found = append(found, c.ID)
+			}
+		}
+		return strings.Join(found, ", ")
+	}
+	fmt.Fprintf(&b, `
+  gateway    %s
+  issuer     %s
+  kubectl    export KUBECONFIG=%s
+  agents     %s
+  reviewers  %s
+  admins     %s
+
+Next:  %s  # use it from this shell
+       %s
+       %s
+       %s  # the review queue
+`,
+		f.Gateway.URL, f.Identity.IssuerURL, f.Cluster.Kubeconfig,
+		ids(bootstrap.RoleAgent), ids(bootstrap.RoleReviewer), ids(bootstrap.RoleAdmin),
+		`eval "$(`+a.command("env")+`)"`, a.command("token aip-agent-1"),
+		a.command("request submit --action delete --target k8s://prod/web --reason test"), a.command("tui"))
+	return a.print(b.String())
+}
+
+// longest names the two steps that took the most time, when they took half of it together.
+func longest(t bootstrap.TimingFacts) string {
+	names := make([]string, 0, len(t.Steps))
+	for name := range t.Steps {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return int(t.Steps[b] - t.Steps[a]) })
+	if len(names) < 2 {
+		return ""
+	}
+	first, second := names[0], names[1]
+	if t.Steps[first]+t.Steps[second] < t.Total/2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s %s and %s %s took the most)", first, progress.Took(t.Steps[first]), second, progress.Took(t.Steps[second]))
+}
+
+// since returns how long ago at was, as people write it.
+func (a *app) since(at time.Time) string { return progress.Took(a.now().Sub(at)) }

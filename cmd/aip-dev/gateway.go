@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/aip-dev/aip-dev/gateway"
+)
+
+// newGateway is the command that the gateway's image runs. Its log goes to log. adjust, when not nil, has the last
+// word on the options; without it the Kubernetes configuration comes from --kubeconfig or the pod.
+func newGateway(log io.Writer, adjust func(*gateway.Options) error) *cobra.Command {
+	var o gateway.Options
+	var kubeconfig string
+	c := &cobra.Command{
+		Use:   "gateway",
+		Short: "Run the AIP gateway in this process; what the gateway's image runs",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Log = gateway.NewLogger(log)
+			if adjust == nil {
+				adjust = func(o *gateway.Options) (err error) {
+					if o.Kube, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
+						return fmt.Errorf("find the Kubernetes API: %w", err)
+					}
+					return nil
+				}
+			}
+			if err := adjust(&o); err != nil {
+				return err
+			}
+			server, err := gateway.New(o)
+			if err != nil {
+				return err
+			}
+			return server.Run(c.Context())
+		},
+	}
+	gateway.BindFlags(c.Flags(), &o)
+	c.Flags().StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig file; empty means the pod's own access")
+	return c
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+)
+
+// showList prints requests; what agents wrote is made harmless.
+func (r *request) showList(format string, requests []v1alpha1.AgentRequest) error {
+	switch format {
+	case formatJSON:
+		return r.printJSON(requests)
+	case "name":
+		var b strings.Builder
+		for i := range requests {
+			fmt.Fprintln(&b, requests[i].Name)
+		}
+		return r.print(b.String())
+	}
+	if len(requests) == 0 {
+		_, err := fmt.Fprintln(r.errOut, "no requests")
+		return err
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) } //nolint:errcheck // into memory
+	row("NAMESPACE", "NAME", "PHASE", "AGENT", "ACTION", "TARGET", "AGE")
+	for i := range requests {
+		q := &requests[i]
+		row(q.Namespace, q.Name, string(q.Status.Phase), safetext.Line(q.Spec.AgentIdentity), safetext.Line(q.Spec.Action),
+			safetext.Line(q.Spec.Target.URI), duration.HumanDuration(r.now().Sub(q.CreationTimestamp.Time)))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("lay out the table: %w", err)
+	}
+	return r.print(b.String())
+}
+
+// show prints the state of one request: what became of it, and why.
+func (r *request) show(format string, state wire.RequestState) error {
+	switch format {
+	case formatJSON:
+		return r.printJSON(state)
+	case "name":
+		return r.print(state.Name + "\n")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s   %s", state.Name, state.Phase)
+	if why := reason(state); why != "" {
+		fmt.Fprintf(&b, "   %s", safetext.Line(why))
+	}
+	b.WriteByte('\n')
+	return r.print(b.String())
+}
+
+// reason returns why a request is in its phase, in the words of whoever decided.
+func reason(state wire.RequestState) string {
+	switch {
+	case state.HumanApproval != nil && state.HumanApproval.Reason != "":
+		return state.HumanApproval.Reason
+	case state.Denial != nil:
+		return state.Denial.Message
+	}
+	for _, kind := range []string{v1alpha1.ConditionRequiresApproval, v1alpha1.ConditionPolicyEvaluated} {
+		if c := meta.FindStatusCondition(state.Conditions, kind); c != nil && c.Message != "" {
+			return c.Message
+		}
+	}
+	return ""
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/session"
+	"github.com/aip-dev/aip-dev/internal/state"
+)
+
+// Values of --tui.
+const (
+	tuiAuto   = "auto"
+	tuiAlways = "always"
+	tuiNever  = "never"
+)
+
+// upOptions are the flags of up.
+type upOptions struct {
+	file    string
+	cluster string
+	ports   bootstrap.Ports
+	samples bool
+	tui     string
+}
+
+func newUp(a *app) *cobra.Command {
+	o := upOptions{tui: tuiAuto, cluster: bootstrap.ClusterAuto}
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the environment up and prove that it works",
+		Long: "Bring the environment up and prove that it works: a Kubernetes API with the AIP resources, an OIDC issuer with a\n" +
+			"realm and clients, the gateway from its chart, and a request that goes the whole way. What is there already is\n" +
+			"left as it is; an interrupted run is finished by the next one.",
+		Example: "  aip-dev up\n  aip-dev up --cluster embedded --tui=never\n  aip-dev up --name second",
+		Args:    cobra.NoArgs,
+	}
+	format := outputFlag(c, formatTable, formatJSON)
+	f := c.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "description of the environment (default: aip-dev.yaml when it is there)")
+	f.Var(&choice{&o.cluster, []string{
+		bootstrap.ClusterAuto, bootstrap.ClusterEmbedded, bootstrap.ClusterKind, bootstrap.ClusterExisting,
+	}}, "cluster", "where the environment lives")
+	f.IntVar(&o.ports.Gateway, "gateway-port", 0, "port of the gateway on this machine (default: 8080, or the next free one)")
+	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
+	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
+	f.Var(&choice{&o.tui, []string{tuiAuto, tuiAlways, tuiNever}}, "tui", "open the review queue when the environment is up")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		e, err := a.environment(c, o)
+		if err != nil {
+			return err
+		}
+		facts, err := a.bringUp(c.Context(), e, "up")
+		if err != nil {
+			return err
+		}
+		if *format == formatJSON {
+			if err := a.printJSON(facts); err != nil {
+				return err
+			}
+		} else if err := a.summary(facts); err != nil {
+			return err
+		}
+		interactive := isTerminal(a.in) && isTerminal(a.out) && *format != formatJSON
+		if o.tui == tuiAlways || o.tui == tuiAuto && interactive {
+			return a.queue(c.Context(), queueOptions{})
+		}
+		return nil
+	}
+	return c
+}
+
+// environment returns the description: of the file, else of the last run, else the default; flags set fields of it.
+func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment, error) {
+	e, err := a.described(o.file)
+	if err != nil {
+		return e, err
+	}
+	changed := c.Flags().Changed
+	if changed("name") {
+		e.Name = a.name
+	}
+	a.name = e.Name
+	if changed("cluster") {
+		e.Cluster = o.cluster
+	}
+	for flag, set := range map[string]struct {
+		to   *int
+		port int
+	}{"gateway-port": {&e.Ports.Gateway, o.ports.Gateway}, "issuer-port": {&e.Ports.Issuer, o.ports.Issuer}} {
+		if !changed(flag) {
+			continue
+		}
+		if set.port < 1 || set.port > 65535 {
+			return e, failure.New(failure.Usage, nil, "--%s is %d, expected 1 to 65535", flag, set.port)
+		}
+		*set.to = set.port
+	}
+	if changed("sample-policies") {
+		e.SamplePolicies = o.samples
+	}
+	if err := e.Validate(); err != nil {
+		return e, failure.Wrap(err, failure.Usage, nil, "the description of the environment")
+	}
+	return e, nil
+}
+
+// described reads the description from path or aip-dev.yaml, else what was asked for last, else the default.
+func (a *app) described(path string) (bootstrap.Environment, error) {
+	e := bootstrap.Default()
+	must := path != ""
+	if !must {
+		path = "aip-dev.yaml"
+	}
+	data, err := os.ReadFile(path)
+	if err == nil {
+		e.Clients = nil // a file that lists clients means these alone
+		if err := yaml.UnmarshalStrict(data, &e); err != nil {
+			return e, failure.Wrap(err, failure.Usage, nil, "%s", path)
+		}
+		if e.Clients == nil {
+			e.Clients = bootstrap.Default().Clients
+		}
+		return e, nil
+	}
+	if must || !errors.Is(err, os.ErrNotExist) {
+		return e, failure.Wrap(err, failure.Usage, nil, "--file")
+	}
+	folder, err := a.folder()
+	if err != nil {
+		return e, err
+	}
+	switch last, err := folder.Description(); {
+	case err == nil:
+		return last, nil
+	case errors.Is(err, state.ErrNotThere), errors.Is(err, state.ErrDamaged):
+		e.Name = a.name
+		return e, nil
+	default:
+		return e, err
+	}
+}
+
+// bringUp runs the plan of e and returns the facts. command names the run for people.
+func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, command string) (bootstrap.Facts, error) {
+	folder, err := a.folder()
+	if err != nil {
+		return bootstrap.Facts{}, err
+	}
+	kind, why, err := a.place(ctx, e.Cluster)
+	if err != nil {
+		return bootstrap.Facts{}, err
+	}
+	if err := folder.Make(); err != nil {
+		return bootstrap.Facts{}, err
+	}
+	unlock, err := folder.Lock()
+	if err != nil {
+		return bootstrap.Facts{}, err
+	}
+	defer unlock()
+	facts, err := a.known(folder)
+	if err != nil {
+		return facts, err
+	}
+	facts.Cluster.Kind, facts.Cluster.Why = kind, why
+	if err := folder.SaveDescription(e); err != nil {
+		return facts, err
+	}
+	plan, err := a.plan(e, folder)
+	if err != nil {
+		return facts, err
+	}
+	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", command, e.Name, kind, why))
+	if err != nil {
+		return facts, err
+	}
+	defer show.Close()
+	runner := bootstrap.Runner{Run: strconv.FormatInt(a.now().UnixMilli(), 36), Sink: show, Save: folder.Save, Now: a.now}
+	facts, _, err = runner.Up(ctx, plan, facts)
+	if err != nil {
+		show.Close()
+		return facts, a.upFailed(err)
+	}
+	return facts, nil
+}
+
+// upFailed adds to a step's failure that what was made stays.
+func (a *app) upFailed(err error) error {
+	var step *bootstrap.StepError
+	if !errors.As(err, &step) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	told := a.explain(step.Err)
+	next := failure.Next(told)
+	if len(next) == 0 {
+		next = []string{a.command("up") + "  # goes on from here", a.command("status")}
+	}
+	return failure.Wrap(err, failure.CodeOf(told), next, "%v\nWhat was made so far stays; nothing was removed", step)
+}
+
+// known returns the facts of an earlier run. A damaged file costs nothing: the steps look again.
+func (a *app) known(folder state.Folder) (bootstrap.Facts, error) {
+	facts, err := folder.Facts()
+	switch {
+	case errors.Is(err, state.ErrNotThere):
+		return bootstrap.Facts{Name: folder.Name}, nil
+	case errors.Is(err, state.ErrDamaged):
+		_, err := fmt.Fprintf(a.errOut, "warning: %v; looking again\n", err)
+		return bootstrap.Facts{Name: folder.Name}, err
+	default:
+		return facts, err
+	}
+}
+
+// plan returns the steps of e.
+func (a *app) plan(e bootstrap.Environment, folder state.Folder) (bootstrap.Plan, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return steps.Embedded(e, steps.Deps{
+		Dir: folder.Path, Program: program, Now: a.now,
+		ServeArgs: func(p steps.Ports) []string {
+			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
+		},
+		Prove: a.prove,
+		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
+			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now}), id)
+		},
+	}), nil
+}

@@ -1,0 +1,159 @@
+// Package e2e runs the built binary as a person does: scripts in testdata type commands and read what is printed.
+// Every environment in them is real. Source of the format: https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	program, err := filepath.Abs("../../bin/aip-dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("%v: run `make build` first", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			return setup(e, program)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture,
+		},
+	})
+}
+
+// setup gives a script a state folder, two free ports, and an end for what it leaves running.
+func setup(e *testscript.Env, program string) error {
+	held := make([]net.Listener, 0, 2)
+	for _, name := range []string{"GATEWAY_PORT", "ISSUER_PORT"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		held = append(held, l)
+		e.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+	for _, l := range held {
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	// Sockets have short paths, and the script's own folder is deep.
+	state, err := os.MkdirTemp("", "aip-e2e-")
+	if err != nil {
+		return err
+	}
+	e.Setenv("XDG_STATE_HOME", state)
+	e.Setenv("HOME", state)
+	e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+
+		filepath.Join(filepath.Dir(program), "tools")+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	e.Setenv("UP", "up --cluster embedded --tui=never --gateway-port "+e.Getenv("GATEWAY_PORT")+" --issuer-port "+e.Getenv("ISSUER_PORT"))
+	e.Defer(func() {
+		folders, _ := filepath.Glob(filepath.Join(state, "aip-dev", "*")) // the pattern is well-formed
+		for _, folder := range folders {
+			c := exec.Command(program, "down", "--name", filepath.Base(folder))
+			c.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
+			_ = c.Run() // the script may have damaged the environment on purpose
+		}
+		_ = os.RemoveAll(state) // a folder below the temporary folder
+	})
+	return nil
+}
+
+// exits runs a program and checks its exit status: exits CODE PROGRAM ARGS...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if want := args[0]; strconv.Itoa(code) != want {
+		ts.Fatalf("exit status %d, expected %s", code, want)
+	}
+}
+
+// hold keeps a port taken until the script ends: hold PORT
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold PORT")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+}
+
+// kill9 ends the process that serves an environment the hard way: kill9 NAME
+func kill9(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kill9 NAME")
+	}
+	process, err := os.FindProcess(served(ts, args[0]))
+	ts.Check(err)
+	ts.Check(process.Kill())
+}
+
+// gone checks that nothing of an environment is left: no process, no open port. It is called after down with the
+// process id that capture kept: gone PID PORT...
+func gone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: gone PID PORT...")
+	}
+	// A process that has ended and was not reaped yet has the state Z.
+	if stat, err := os.ReadFile("/proc/" + args[0] + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+		ts.Fatalf("process %s is still there: %s", args[0], stat)
+	}
+	for _, port := range args[1:] {
+		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			_ = c.Close()
+			ts.Fatalf("port %s is still open", port)
+		}
+	}
+}
+
+// capture puts the first word that the last command printed into a variable: capture NAME. With a second argument it
+// takes the process id of that environment instead.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	switch {
+	case neg || len(args) < 1 || len(args) > 2:
+		ts.Fatalf("usage: capture NAME [ENVIRONMENT]")
+	case len(args) == 2:
+		ts.Setenv(args[0], strconv.Itoa(served(ts, args[1])))
+	default:
+		words := strings.Fields(ts.ReadFile("stdout"))
+		if len(words) == 0 {
+			ts.Fatalf("nothing was printed")
+		}
+		ts.Setenv(args[0], words[0])
+	}
+}
+
+// served returns the id of the process that serves an environment.
+func served(ts *testscript.TestScript, name string) int {
+	text := ts.ReadFile(filepath.Join(ts.Getenv("XDG_STATE_HOME"), "aip-dev", name, "serve.json"))
+	var pid int
+	if _, err := fmt.Sscanf(text[strings.Index(text, `"pid":`):], `"pid":%d`, &pid); err != nil {
+		ts.Fatalf("no process id in %s", text)
+	}
+	return pid
+}

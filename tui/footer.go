@@ -1,0 +1,124 @@
+package tui
+
+import (
+	"strings"
+	"time"
+
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+)
+
+// footer draws what the page asks, or else what just happened and the keys.
+func (r *root) footer() []string {
+	lines := make([]string, 0, page.FooterHeight)
+	if asked := r.prompt(); asked != nil {
+		lines = append(lines, asked...)
+	} else {
+		lines = append(lines, r.status()...)
+		lines = append(lines, r.keyLines(page.FooterHeight-len(lines))...)
+	}
+	for len(lines) < page.FooterHeight {
+		lines = append(lines, "")
+	}
+	return lines[:page.FooterHeight]
+}
+
+// status says what went wrong, that the gateway is away, or what just happened, in that order; in one line or, where
+// that is too short, in two.
+func (r *root) status() []string {
+	style := r.look.Plain
+	words := r.notice.Text
+	switch {
+	case words != "" && r.notice.Level == page.Alert:
+		style = r.look.Alert
+	case r.snapshot.Mode == feed.Away:
+		words, style = r.banner(), r.look.Alert
+	case r.notice.Level == page.Good:
+		style = r.look.Good
+	}
+	if r.look.ASCII {
+		words = safetext.ASCII(words)
+	}
+	lines := text.Wrap(words, r.width-2)
+	if len(lines) > page.FooterHeight-1 {
+		lines = lines[:page.FooterHeight-1]
+		last := &lines[len(lines)-1]
+		*last = text.Cut(*last+" "+r.look.Cut, r.width-2, r.look.Cut)
+	}
+	for i, l := range lines {
+		lines[i] = " " + style.Render(l)
+	}
+	return lines
+}
+
+// banner says since when the gateway is away and what follows from that.
+func (r *root) banner() string {
+	what := r.look.Away + " away since "
+	if r.snapshot.Refused {
+		what = r.look.Away + " token refused since "
+	}
+	what += r.snapshot.Since.In(r.tick.Now.Location()).Format(time.TimeOnly)
+	if r.snapshot.Complete {
+		what += ", this is old, decisions are off"
+	}
+	if !r.snapshot.Refused {
+		what += ", see aip-dev status"
+	}
+	return what + ": " + safetext.Line(r.snapshot.Cause)
+}
+
+// keyLines draws the keys of the page in n lines, as many as there is room for. Help and quit always are there.
+func (r *root) keyLines(n int) []string {
+	const gap = "   "
+	var everywhere string
+	if len(r.stack) == 1 {
+		everywhere = r.hint(r.keys.help.Help().Key, r.keys.help.Help().Desc) + gap +
+			r.hint(r.keys.quit.Help().Key, r.keys.quit.Help().Desc) + " "
+	}
+	hints := r.hints(r.top().Keys())
+	lines := make([]string, n)
+	for i := range lines {
+		room := r.width - 1
+		if i == len(lines)-1 {
+			room -= text.Width(everywhere) + len(gap)
+		}
+		var line string
+		for len(hints) > 0 {
+			longer := line + hints[0] + gap
+			if text.Width(longer)-len(gap) > room {
+				if line != "" {
+					break
+				}
+				longer = text.Cut(hints[0], room, r.look.Cut) + gap
+			}
+			line, hints = longer, hints[1:]
+		}
+		lines[i] = " " + strings.TrimSuffix(line, gap)
+	}
+	last := len(lines) - 1
+	lines[last] += text.Spaces(r.width-text.Width(lines[last])-text.Width(everywhere)) + everywhere
+	return lines
+}
+
+// hints writes the keys. Neighbours that are off for the same cause share it.
+func (r *root) hints(keys []page.Key) []string {
+	var hints []string
+	for i := 0; i < len(keys); i++ {
+		k := keys[i]
+		if k.Off == "" {
+			hints = append(hints, r.hint(k.Help().Key, k.Help().Desc))
+			continue
+		}
+		words := k.Help().Key + " " + k.Help().Desc
+		for i+1 < len(keys) && keys[i+1].Off == k.Off {
+			i++
+			words += ", " + keys[i].Help().Key + " " + keys[i].Help().Desc
+		}
+		hints = append(hints, r.look.Dim.Render(words+": ")+r.look.Soon.Render(k.Off))
+	}
+	return hints
+}
+
+func (r *root) hint(key, does string) string { return r.look.Accent.Render(key) + " " + does }

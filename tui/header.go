@@ -1,0 +1,137 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+)
+
+// part is a piece of the header. When there is not room for all, those with the least weight go first.
+type part struct {
+	text   string
+	style  lipgloss.Style
+	weight int
+	right  bool
+}
+
+// header says where we are, whether the picture is live, and who we are.
+func (r *root) header() string {
+	plain := r.look.Plain
+	connection, style := r.connection()
+	parts := []part{
+		{text: "aip-dev", style: r.look.Title, weight: 2},
+		{text: safetext.ID(r.Environment), style: r.look.Title, weight: 5},
+		{text: safetext.ID(r.Cluster), style: plain, weight: 3},
+		{text: connection, style: style, weight: 9},
+		r.identity(),
+		r.token(),
+		{text: r.clock(), style: plain, weight: 1, right: true},
+	}
+	if r.ReadOnly {
+		parts = append(parts, part{text: "read-only", style: r.look.Soon, weight: 7, right: true})
+	}
+	for {
+		left, right := r.lay(parts, false), r.lay(parts, true)
+		gap := r.width - text.Width(left) - text.Width(right) - 2
+		if gap >= 1 || len(parts) == 1 {
+			return text.Cut(" "+left+text.Spaces(gap)+right, r.width, r.look.Cut)
+		}
+		parts = withoutLightest(parts)
+	}
+}
+
+// lay writes the parts of one side.
+func (r *root) lay(parts []part, right bool) string {
+	var words []string
+	for _, p := range parts {
+		if p.right == right && p.text != "" {
+			words = append(words, p.style.Render(p.text))
+		}
+	}
+	return strings.Join(words, " "+r.look.Dim.Render(r.look.Dot)+" ")
+}
+
+func withoutLightest(parts []part) []part {
+	lightest := 0
+	for i, p := range parts {
+		if p.weight < parts[lightest].weight {
+			lightest = i
+		}
+	}
+	return append(parts[:lightest:lightest], parts[lightest+1:]...)
+}
+
+// connection says how fresh the picture is.
+func (r *root) connection() (string, lipgloss.Style) {
+	s := r.snapshot
+	switch {
+	case s.Mode == feed.Live:
+		return r.look.Live + " live", r.look.Good
+	case s.Mode == feed.Polling:
+		return r.look.Polling + " polling", r.look.Soon
+	case s.Mode == feed.Connecting:
+		return r.look.Unknown + " connecting", r.look.Soon
+	case s.Refused:
+		return r.look.Away + " token refused, " + r.retry(), r.look.Alert
+	default:
+		return r.look.Away + " gateway away, " + r.retry(), r.look.Alert
+	}
+}
+
+func (r *root) retry() string {
+	left := r.snapshot.RetryAt.Sub(r.tick.Now)
+	if left <= 0 {
+		return "retrying"
+	}
+	return fmt.Sprintf("retry in %ds", (left+time.Second-1)/time.Second)
+}
+
+// identity says who we are, to the gateway's mind.
+func (r *root) identity() part {
+	p := part{text: safetext.ID(r.Identity), style: r.look.Dim, weight: 8, right: true}
+	who := r.snapshot.Who
+	if who == nil {
+		return p
+	}
+	p.text = fmt.Sprintf("%s (%s)", safetext.ID(who.Identity), safetext.ID(who.Role))
+	switch who.Role {
+	case "reviewer":
+		p.style = r.look.Accent
+	case "admin":
+		p.style = r.look.Alert
+	default:
+		p.style = r.look.Soon
+	}
+	return p
+}
+
+// token says how long the token in use still lasts.
+func (r *root) token() part {
+	p := part{style: r.look.Plain, weight: 4, right: true}
+	if r.tick.Expiry.IsZero() {
+		return p
+	}
+	left := r.tick.Expiry.Sub(r.tick.Now).Truncate(time.Second)
+	switch {
+	case left <= 0:
+		p.text, p.style = "token expired", r.look.Alert
+	case left < time.Minute:
+		p.text, p.style = "token "+left.String(), r.look.Soon
+	default:
+		p.text = "token " + left.String()
+	}
+	return p
+}
+
+func (r *root) clock() string {
+	if r.tick.Now.IsZero() {
+		return ""
+	}
+	return r.tick.Now.Format(time.TimeOnly)
+}

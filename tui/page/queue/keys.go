@@ -1,0 +1,224 @@
+package queue
+
+import (
+	"slices"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/tui/page"
+)
+
+// keyMap are the keys of the page. No two are the same, and Enter decides nothing.
+type keyMap struct {
+	approve, deny, approveUnread             key.Binding
+	up, down, first, last, pageUp, pageDown  key.Binding
+	textUp, textDown, textHalfUp, textHalfDn key.Binding
+	textPageUp, textPageDn, textHome         key.Binding
+	next, open, back, filter, tab            key.Binding
+	send, cancel, accept                     key.Binding
+}
+
+func bind(keys []string, shown, does string) key.Binding {
+	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(shown, does))
+}
+
+func newKeyMap() keyMap {
+	return keyMap{
+		approve:       bind([]string{"a"}, "a", "approve"),
+		deny:          bind([]string{"d"}, "d", "deny"),
+		approveUnread: bind([]string{"ctrl+a"}, "ctrl-a", "approve unread"),
+		up:            bind([]string{"up", "k"}, "k", "up"),
+		down:          bind([]string{"down", "j"}, "j", "down"),
+		first:         bind([]string{"home", "g"}, "g", "first"),
+		last:          bind([]string{"end", "G"}, "G", "last"),
+		pageUp:        bind([]string{"ctrl+b"}, "ctrl-b", "page up"),
+		pageDown:      bind([]string{"ctrl+f"}, "ctrl-f", "page down"),
+		textUp:        bind([]string{"K", "shift+up"}, "K", "text up"),
+		textDown:      bind([]string{"J", "shift+down"}, "J", "read on"),
+		textHalfUp:    bind([]string{"ctrl+u"}, "ctrl-u", "half a text page up"),
+		textHalfDn:    bind([]string{"ctrl+d"}, "ctrl-d", "half a text page down"),
+		textPageUp:    bind([]string{"pgup"}, "pgup", "text page up"),
+		textPageDn:    bind([]string{"pgdown"}, "pgdn", "text page down"),
+		textHome:      bind([]string{"0"}, "0", "text from the top"),
+		next:          bind([]string{"n"}, "n", "next to decide"),
+		open:          bind([]string{"enter"}, "enter", "whole"),
+		back:          bind([]string{"esc"}, "esc", "back"),
+		filter:        bind([]string{"/"}, "/", "filter"),
+		tab:           bind([]string{"tab", "shift+tab"}, "tab", "other tab"),
+		send:          bind([]string{"enter"}, "enter", "send"),
+		cancel:        bind([]string{"esc"}, "esc", "back"),
+		accept:        bind([]string{"enter"}, "enter", "keep the filter"),
+	}
+}
+
+// Keys implements page.Page.
+func (q *Queue) Keys() []page.Key {
+	k := q.keys
+	switch {
+	case q.form != nil:
+		return []page.Key{{Binding: k.send, Off: q.form.blocked(q)}, {Binding: k.cancel}}
+	case q.search != nil:
+		return []page.Key{{Binding: k.accept}, {Binding: k.cancel}}
+	case len(q.rows) == 0:
+		return slices.Concat(q.filterKeys(), []page.Key{{Binding: k.tab}})
+	}
+	keys := []page.Key{{Binding: k.approve, Off: q.whyNot(true)}, {Binding: k.deny, Off: q.whyNot(false)}}
+	if q.onlyUnread() {
+		keys = append(keys, page.Key{Binding: k.approveUnread})
+	}
+	if q.preview.pager.Below() > 0 && q.layout.textHeight > 0 {
+		keys = append(keys, page.Key{Binding: k.textDown})
+	}
+	if q.whole {
+		keys = append(keys, page.Key{Binding: k.back})
+	} else {
+		keys = append(keys, page.Key{Binding: k.open})
+	}
+	if nextWaiting(q.rows, q.cursor.at, q.undecided) >= 0 {
+		keys = append(keys, page.Key{Binding: k.next})
+	}
+	keys = append(keys, q.filterKeys()...)
+	keys = append(keys, page.Key{Binding: k.tab})
+	if len(q.rows) > 1 || q.whole && q.preview.pager.Len() > q.preview.pager.Height() {
+		keys = append(keys, page.Key{Binding: k.down}, page.Key{Binding: k.up}, page.Key{Binding: k.first},
+			page.Key{Binding: k.last}, page.Key{Binding: k.pageDown}, page.Key{Binding: k.pageUp})
+	}
+	return append(keys, q.textKeys()...)
+}
+
+// textKeys are the keys that move the text, but for the one that reads on.
+func (q *Queue) textKeys() []page.Key {
+	k := q.keys
+	var keys []page.Key
+	if q.layout.textHeight == 0 {
+		return nil
+	}
+	if q.preview.pager.Below() > 0 {
+		keys = append(keys, page.Key{Binding: k.textPageDn}, page.Key{Binding: k.textHalfDn})
+	}
+	if q.preview.pager.Above() > 0 {
+		keys = append(keys, page.Key{Binding: k.textUp}, page.Key{Binding: k.textPageUp}, page.Key{Binding: k.textHalfUp},
+			page.Key{Binding: k.textHome})
+	}
+	return keys
+}
+
+// filterKeys are the keys about the filter.
+func (q *Queue) filterKeys() []page.Key {
+	keys := []page.Key{{Binding: q.keys.filter}}
+	if q.filter != "" && !q.whole {
+		clearing := q.keys.back
+		clearing.SetHelp("esc", "no filter")
+		keys = append(keys, page.Key{Binding: clearing})
+	}
+	return keys
+}
+
+// pressAll does what several keys ask for that the terminal handed over at once, as it does with a key held down.
+// Deciding keys count only when they come alone: what was typed blindly may be meant for something else. Pasted text
+// is no keys at all.
+func (q *Queue) pressAll(msg tea.KeyMsg) tea.Cmd {
+	if msg.Type != tea.KeyRunes || len(msg.Runes) == 1 {
+		return q.press(msg)
+	}
+	if msg.Paste {
+		return nil
+	}
+	for i := range msg.Runes {
+		if q.search != nil {
+			return q.typeFilter(tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i:]})
+		}
+		one := tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i : i+1]}
+		if key.Matches(one, q.keys.approve, q.keys.deny) {
+			return nil
+		}
+		q.press(one)
+	}
+	return nil
+}
+
+// press does what a key asks for while nothing is being typed.
+func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
+	k := q.keys
+	switch {
+	case key.Matches(msg, k.approve):
+		return q.ask(true, false)
+	case key.Matches(msg, k.approveUnread):
+		return q.ask(true, true)
+	case key.Matches(msg, k.deny):
+		return q.ask(false, false)
+	case key.Matches(msg, k.open):
+		q.setWhole(!q.whole && len(q.rows) > 0)
+	case key.Matches(msg, k.back):
+		q.leave()
+	case key.Matches(msg, k.filter):
+		q.startFilter()
+	case key.Matches(msg, k.tab):
+		q.setWhole(false)
+		q.tab = (q.tab + 1) % tabs
+		q.refill()
+	case key.Matches(msg, k.next):
+		if at := nextWaiting(q.rows, q.cursor.at, q.undecided); at >= 0 {
+			q.goTo(at)
+		}
+	default:
+		q.move(msg)
+	}
+	return nil
+}
+
+// move does what a key asks for that moves the cursor or the text. While the text has the whole room, the arrows move
+// the text.
+func (q *Queue) move(msg tea.KeyMsg) {
+	k, text := q.keys, &q.preview.pager
+	page := max(text.Height()-1, 1)
+	rows := max(q.layout.listHeight, 1)
+	step := func(n int) {
+		if q.whole {
+			text.Scroll(n)
+			return
+		}
+		q.goTo(q.cursor.at + n)
+	}
+	for _, m := range []struct {
+		on key.Binding
+		do func()
+	}{
+		{k.textUp, func() { text.Scroll(-1) }},
+		{k.textDown, func() { text.Scroll(1) }},
+		{k.textHalfUp, func() { text.Scroll(-(page + 1) / 2) }},
+		{k.textHalfDn, func() { text.Scroll((page + 1) / 2) }},
+		{k.textPageUp, func() { text.Scroll(-page) }},
+		{k.textPageDn, func() { text.Scroll(page) }},
+		{k.textHome, text.Home},
+		{k.up, func() { step(-1) }},
+		{k.down, func() { step(1) }},
+		{k.pageUp, func() { step(-rows) }},
+		{k.pageDown, func() { step(rows) }},
+		{k.first, func() { step(-max(len(q.rows), text.Len())) }},
+		{k.last, func() { step(max(len(q.rows), text.Len())) }},
+	} {
+		if key.Matches(msg, m.on) {
+			m.do()
+			return
+		}
+	}
+}
+
+// setWhole gives the preview the whole room, or takes it back.
+func (q *Queue) setWhole(whole bool) {
+	q.whole = whole
+	q.arrange()
+}
+
+// leave goes one step back: from the whole text to the list, then from the filter to everything.
+func (q *Queue) leave() {
+	switch {
+	case q.whole:
+		q.setWhole(false)
+	case q.filter != "":
+		q.filter = ""
+		q.refill()
+	}
+}

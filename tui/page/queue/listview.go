@@ -1,0 +1,209 @@
+package queue
+
+import (
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// columns are the widths of the columns of the list. A width of 0 leaves a column out.
+type columns struct{ agent, action, phase, target int }
+
+// Before the agent stand the cursor, the sign, the mark of a new row and the age; two spaces follow each column.
+const (
+	ageWidth  = 4
+	leadWidth = 4 + ageWidth + 2
+)
+
+// columnsFor divides the width of the list.
+func columnsFor(width int, t tab) columns {
+	room := max(width-leadWidth, 0)
+	c := columns{agent: min(max(room/4, 8), 20), action: min(max(room/5, 8), 16)}
+	if t == everything && room >= 60 {
+		c.phase = 10
+		room -= c.phase + 2
+	}
+	c.target = max(room-c.agent-c.action-4, 0)
+	return c
+}
+
+// row is what one line of the list says. It is a pure function of its arguments; nothing in it is drawn yet.
+type row struct {
+	sign, mark, age              string
+	agent, action, phase, target string
+}
+
+// rowOf writes the row of a request.
+func rowOf(item feed.Item, look theme.Theme, now time.Time, fresh, sending bool) row {
+	r := row{
+		sign: sign(item.AgentRequest, look), mark: " ",
+		age:   age(item.CreationTimestamp.Time, now),
+		agent: name(item.Spec.AgentIdentity), action: name(item.Spec.Action),
+		phase: name(string(item.Status.Phase)), target: targetName(item.Spec.Target.URI),
+	}
+	switch {
+	case sending:
+		r.mark = look.Sending
+	case fresh:
+		r.mark = look.New
+	}
+	return r
+}
+
+// nameLimit is how many bytes of a name can matter to a column.
+const nameLimit = 256
+
+// name makes a name fit for a column, where its end is cut anyway.
+func name(s string) string { return safetext.ID(s[:min(len(s), nameLimit)]) }
+
+// targetName makes a target fit for a column, where its beginning is cut first.
+func targetName(uri string) string {
+	s := shortTarget(uri)
+	return safetext.ID(s[max(len(s)-nameLimit, 0):])
+}
+
+// shorten makes a target fit in width columns: it loses segments from its beginning, because it is by the end that
+// targets differ, and only if the last segment is too long the end of that.
+func shorten(target string, width int, cut string) string {
+	lead := ""
+	for text.Width(lead+target) > width {
+		_, rest, more := strings.Cut(target, "/")
+		if !more || rest == "" {
+			break
+		}
+		lead, target = cut+"/", rest
+	}
+	return text.Cut(lead+target, width, cut)
+}
+
+// shortTarget leaves out the scheme that nearly all targets have. The record has the whole URI.
+func shortTarget(uri string) string { return strings.TrimPrefix(uri, "k8s://") }
+
+// sign returns the sign of the state that a request is in.
+func sign(r *v1alpha1.AgentRequest, look theme.Theme) string {
+	switch r.Status.Phase {
+	case v1alpha1.PhasePending, v1alpha1.PhaseAwaitingVerdict:
+		if !waits(r) && r.Status.Phase == v1alpha1.PhasePending {
+			return look.Unknown
+		}
+		return look.Waits
+	case v1alpha1.PhaseApproved:
+		return look.Approved
+	case v1alpha1.PhaseDenied:
+		return look.Denied
+	case v1alpha1.PhaseExecuting:
+		return look.Executing
+	case v1alpha1.PhaseCompleted, v1alpha1.PhaseObserved:
+		return look.Done
+	case v1alpha1.PhaseFailed, v1alpha1.PhaseExpired:
+		return look.Failed
+	default:
+		return look.Unknown
+	}
+}
+
+// Signs implements page.Explainer.
+func (q *Queue) Signs() []page.Sign {
+	l := q.Look
+	return []page.Sign{
+		{Sign: l.Waits, Means: "waits for a decision"}, {Sign: l.Approved, Means: "approved"},
+		{Sign: l.Denied, Means: "denied"}, {Sign: l.Executing, Means: "being executed"}, {Sign: l.Done, Means: "done"},
+		{Sign: l.Failed, Means: "failed or expired"}, {Sign: l.Unknown, Means: "being evaluated"},
+		{Sign: l.New, Means: "came while you were here, not looked at yet"},
+		{Sign: l.Sending, Means: "your decision is on its way"},
+	}
+}
+
+// listLines draws the list: a line with the names of the columns and the rows that are on the screen.
+func (q *Queue) listLines() []string {
+	c := columnsFor(q.layout.listWidth, q.tab)
+	head := row{sign: " ", mark: " ", age: "AGE", agent: "AGENT", action: "ACTION", phase: "PHASE", target: "TARGET"}
+	lines := make([]string, 1, q.layout.listHeight+1)
+	lines[0] = q.Look.Dim.Render(" " + head.line(c, q.Look.Cut))
+	first, last := q.window.Rows(len(q.rows))
+	for at := first; at < last; at++ {
+		lines = append(lines, q.rowLine(at, c))
+	}
+	if len(q.rows) == 0 && q.layout.listHeight > 0 {
+		for _, l := range q.emptiness() {
+			lines = append(lines, "   "+text.Cut(l, q.layout.listWidth-3, q.Look.Cut))
+		}
+		lines = lines[:min(len(lines), q.layout.listHeight+1)]
+	}
+	for len(lines) < q.layout.listHeight+1 {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+// rowLine draws one row.
+func (q *Queue) rowLine(at int, c columns) string {
+	item := q.rows[at]
+	_, sending := q.sent[item.Key()]
+	r := rowOf(item, q.Look, q.now, q.isFresh(item), sending)
+	body := r.line(c, q.Look.Cut)
+	switch {
+	case at == q.cursor.at:
+		return q.Look.Selected.Render(q.Look.Cursor + text.Fit(body, q.layout.listWidth-1, ""))
+	case !q.snapshot.Current():
+		return q.Look.Dim.Render(" " + body)
+	default:
+		return " " + q.signStyle(item.AgentRequest).Render(r.sign) + strings.TrimPrefix(body, r.sign)
+	}
+}
+
+// line lays the row out, all but the cursor.
+func (r row) line(c columns, cut string) string {
+	var b strings.Builder
+	b.WriteString(r.sign + r.mark + " ")
+	b.WriteString(text.Spaces(ageWidth-text.Width(r.age)) + r.age + "  ")
+	b.WriteString(text.Fit(r.agent, c.agent, cut) + "  " + text.Fit(r.action, c.action, cut) + "  ")
+	if c.phase > 0 {
+		b.WriteString(text.Fit(r.phase, c.phase, cut) + "  ")
+	}
+	b.WriteString(shorten(r.target, c.target, cut))
+	return b.String()
+}
+
+// signStyle returns the colour of a sign.
+func (q *Queue) signStyle(r *v1alpha1.AgentRequest) lipgloss.Style {
+	switch r.Status.Phase {
+	case v1alpha1.PhasePending:
+		return q.Look.Accent
+	case v1alpha1.PhaseApproved, v1alpha1.PhaseCompleted:
+		return q.Look.Good
+	case v1alpha1.PhaseFailed, v1alpha1.PhaseExpired:
+		return q.Look.Alert
+	default:
+		return q.Look.Dim
+	}
+}
+
+// emptiness says why there are no rows and, where that helps, what to do about it.
+func (q *Queue) emptiness() []string {
+	switch s := q.snapshot; {
+	case !s.Complete && s.Loading > 0:
+		return []string{plural(s.Loading, "request", "requests") + " read so far" + q.Look.Cut}
+	case !s.Complete:
+		return []string{"waiting for the gateway" + q.Look.Cut}
+	case q.filter != "":
+		return []string{"nothing matches the filter", "", q.Look.Dim.Render("esc takes it away")}
+	case len(s.Items) == 0:
+		return []string{"no agent asked for anything yet", "",
+			q.Look.Dim.Render("in another terminal: aip-dev request submit --help")}
+	default:
+		return []string{"nothing waits for a decision", "", q.Look.Dim.Render("tab shows the requests that were decided")}
+	}
+}
+
+// stripped returns s without attributes.
+func stripped(s string) string { return ansi.Strip(s) }

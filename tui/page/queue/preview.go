@@ -1,0 +1,68 @@
+package queue
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/part/pager"
+	"github.com/aip-dev/aip-dev/tui/record"
+)
+
+// preview shows the whole request under the cursor.
+type preview struct {
+	pager pager.Pager
+	// shown is what the lines of the pager were made of.
+	shown edition
+	// read holds, for each request whose record was shown to its end, the version that was.
+	read map[types.UID]string
+}
+
+// edition is one version of a request, written for one width and time zone.
+type edition struct {
+	key     types.UID
+	version string
+	width   int
+	zone    *time.Location
+}
+
+// display brings the preview up to date with the cursor. The lines are made when something changed, not when they are
+// drawn.
+func (q *Queue) display() {
+	if q.cursor.key == "" {
+		q.preview.pager.SetLines(nil)
+		q.preview.shown = edition{}
+		return
+	}
+	item := q.cursor.item
+	want := edition{
+		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(),
+	}
+	if want == q.preview.shown {
+		return
+	}
+	if want.key != q.preview.shown.key {
+		q.preview.pager.Home()
+	}
+	q.preview.pager.SetLines(record.Lines(item.AgentRequest, q.Look, want.zone, want.width))
+	q.preview.shown = want
+}
+
+// noteRead remembers that the end of the record is on the screen. It is called when a key comes, because only then the
+// page surely was on the screen before.
+func (q *Queue) noteRead() {
+	if q.preview.pager.AtEnd() {
+		q.preview.read[q.preview.shown.key] = q.preview.shown.version
+	}
+}
+
+// wholeWasShown reports whether the end of this version of item is or was on the screen.
+func (q *Queue) wholeWasShown(item feed.Item) bool {
+	p := q.preview
+	if p.pager.AtEnd() && p.shown.key == item.Key() && p.shown.version == item.ResourceVersion {
+		return true
+	}
+	version, ok := p.read[item.Key()]
+	return ok && version == item.ResourceVersion
+}

@@ -1,0 +1,127 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/list"
+	"github.com/aip-dev/aip-dev/tui/part/prompt"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// Reviewer sends decisions to the gateway. *client.Client satisfies it.
+type Reviewer interface {
+	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
+	Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
+}
+
+// Options are what a Queue is made of.
+type Options struct {
+	Look     theme.Theme
+	Reviewer Reviewer
+	// Do runs the decisions. They must get the time to end when the program does.
+	Do page.Do
+	// ReadOnly turns the decision keys off.
+	ReadOnly bool
+}
+
+// Queue is the page. It keeps the cursor, the filter and the drafts; everything else is in the snapshot.
+type Queue struct {
+	Options
+	keys keyMap
+
+	width, height int
+	layout        layout
+	// whole says that the preview has the room of the list, too.
+	whole bool
+
+	snapshot feed.Snapshot
+	now      time.Time
+
+	tab    tab
+	filter string
+	rows   []feed.Item
+	counts [tabs]int
+	// fresh are the places of the rows that came while the page was open and were not looked at, in order.
+	fresh  []int
+	looked map[types.UID]struct{}
+
+	cursor cursor
+	window list.Window
+	rest   rest
+
+	preview preview
+	// search and form are what is being typed, if anything; at most one of them is there.
+	search *prompt.Prompt
+	form   *form
+	// sent are the decisions under way, drafts the reasons that were typed and not sent.
+	sent   map[types.UID]struct{}
+	drafts map[types.UID]string
+}
+
+// New returns the page, with nothing to show until the first snapshot comes.
+func New(o Options) *Queue {
+	return &Queue{
+		Options: o, keys: newKeyMap(),
+		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
+		preview: preview{read: map[types.UID]string{}},
+	}
+}
+
+// Init implements page.Page.
+func (q *Queue) Init() tea.Cmd { return nil }
+
+// Title implements page.Page.
+func (q *Queue) Title() string { return "queue" }
+
+// Resize implements page.Page.
+func (q *Queue) Resize(width, height int) {
+	q.width, q.height = width, height
+	q.arrange()
+}
+
+// arrange gives each part its room.
+func (q *Queue) arrange() {
+	q.layout = divide(q.width, q.height, q.whole)
+	q.window.Height = q.layout.listHeight
+	q.window = q.window.Show(q.cursor.at, len(q.rows))
+	q.preview.pager.SetHeight(q.layout.textHeight)
+	q.display()
+}
+
+// Update implements page.Page.
+func (q *Queue) Update(msg tea.Msg) tea.Cmd {
+	cmd := q.update(msg)
+	q.display()
+	return cmd
+}
+
+func (q *Queue) update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case feed.Snapshot:
+		return q.accept(msg)
+	case page.Tick:
+		q.now = msg.Now
+	case rested:
+		q.rest.end(msg)
+	case decided:
+		return q.settle(msg)
+	case tea.KeyMsg:
+		q.noteRead()
+		switch {
+		case q.form != nil:
+			return q.typeReason(msg)
+		case q.search != nil:
+			return q.typeFilter(msg)
+		default:
+			return q.pressAll(msg)
+		}
+	}
+	return nil
+}

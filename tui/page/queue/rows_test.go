@@ -1,0 +1,191 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muesli/termenv"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // read only
+
+func look() theme.Theme { return theme.New(theme.Options{Profile: termenv.Ascii}) }
+
+// item returns a waiting request number i, older ones having smaller numbers.
+func item(i int) feed.Item {
+	r := fakegateway.Pending(fmt.Sprintf("r-%05d", i), "agent-"+string(rune('a'+i%3)), fmt.Sprintf("x%05d", i),
+		"k8s://prod/t", "because", noon.Add(time.Duration(i)*time.Second))
+	r.ResourceVersion = "1"
+	return feed.Item{AgentRequest: r}
+}
+
+func inPhase(i int, p v1alpha1.Phase) feed.Item {
+	it := item(i)
+	it.Status.Phase = p
+	return it
+}
+
+func numbers(rows []feed.Item) []string {
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		out[i] = r.Name
+	}
+	return out
+}
+
+func TestPick(t *testing.T) {
+	t.Parallel()
+	items := []feed.Item{item(0), inPhase(1, v1alpha1.PhaseDenied), item(2), inPhase(3, v1alpha1.PhaseApproved), item(4)}
+	for _, c := range []struct {
+		name   string
+		tab    tab
+		filter string
+		want   []string
+	}{
+		{"to decide, oldest first", toDecide, "", []string{"r-00000", "r-00002", "r-00004"}},
+		{"all, newest first", everything, "", []string{"r-00004", "r-00003", "r-00002", "r-00001", "r-00000"}},
+		{"a word", toDecide, "X00002", []string{"r-00002"}},
+		{"a phase", everything, "denied", []string{"r-00001"}},
+		{"two words", everything, "agent-b r-00001", []string{"r-00001"}},
+		{"two words, not both", everything, "agent-a r-00001", []string{}},
+		{"namespace", toDecide, "default x00004", []string{"r-00004"}},
+	} {
+		rows, counts := pick(items, c.tab, words(c.filter))
+		if got := numbers(rows); !slices.Equal(got, c.want) || counts != [tabs]int{3, 5} {
+			t.Errorf("%s: %v, counts %v, want %v", c.name, got, counts, c.want)
+		}
+	}
+}
+
+func TestInsertKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	for _, tab := range []tab{toDecide, everything} {
+		rows, _ := pick([]feed.Item{item(0), item(2), item(4)}, tab, nil)
+		rows, at := insert(rows, item(3), tab)
+		if !slices.IsSortedFunc(rows, tab.order) || rows[at].Name != "r-00003" || len(rows) != 4 {
+			t.Errorf("%s: %v, at %d", tab, numbers(rows), at)
+		}
+	}
+}
+
+func TestNextWaiting(t *testing.T) {
+	t.Parallel()
+	open := func(it feed.Item) bool { return waits(it.AgentRequest) }
+	rows := []feed.Item{item(0), inPhase(1, v1alpha1.PhaseDenied), item(2), inPhase(3, v1alpha1.PhaseDenied)}
+	for from, want := range []int{2, 2, 0, 0} {
+		if got := nextWaiting(rows, from, open); got != want {
+			t.Errorf("from %d: %d, want %d", from, got, want)
+		}
+	}
+	if got := nextWaiting(rows[:1], 0, open); got != -1 {
+		t.Errorf("alone: %d, want -1", got)
+	}
+	if got := nextWaiting(nil, 0, open); got != -1 {
+		t.Errorf("empty: %d, want -1", got)
+	}
+}
+
+func TestAge(t *testing.T) {
+	t.Parallel()
+	for ago, want := range map[time.Duration]string{
+		-time.Minute: "0s", 0: "0s", 59 * time.Second: "59s", time.Minute: "1m", 59 * time.Minute: "59m",
+		time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d", 20_000 * time.Hour: "833d", 90_000 * time.Hour: "999d",
+	} {
+		if got := age(noon.Add(-ago), noon); got != want {
+			t.Errorf("%s ago: %q, want %q", ago, got, want)
+		}
+	}
+	if got := age(noon, time.Time{}); got != "" {
+		t.Errorf("no time known: %q", got)
+	}
+}
+
+func TestSign(t *testing.T) {
+	t.Parallel()
+	l := look()
+	evaluating := item(0)
+	evaluating.Status.Conditions = nil
+	for _, c := range []struct {
+		item feed.Item
+		want string
+	}{
+		{item(0), l.Waits},
+		{evaluating, l.Unknown},
+		{inPhase(0, ""), l.Unknown},
+		{inPhase(0, v1alpha1.PhaseApproved), l.Approved},
+		{inPhase(0, v1alpha1.PhaseDenied), l.Denied},
+		{inPhase(0, v1alpha1.PhaseExecuting), l.Executing},
+		{inPhase(0, v1alpha1.PhaseCompleted), l.Done},
+		{inPhase(0, v1alpha1.PhaseFailed), l.Failed},
+		{inPhase(0, "Invented"), l.Unknown},
+	} {
+		if got := sign(c.item.AgentRequest, l); got != c.want {
+			t.Errorf("%s: %q, want %q", c.item.Status.Phase, got, c.want)
+		}
+	}
+}
+
+func TestRowOfAgentText(t *testing.T) {
+	t.Parallel()
+	it := item(0)
+	it.Spec.AgentIdentity, it.Spec.Action = "evil\x1b[2J", "del\u202eete"
+	it.Spec.Target.URI = "k8s://prod/\u200b" + string(make([]byte, 1<<20))
+	r := rowOf(it, look(), noon, true, false)
+	if r.agent != `evil\x1b[2J` || r.action != `del\u202eete` || len(r.target) > 5*nameLimit || r.mark != look().New {
+		t.Errorf("agent %q, action %q, %d bytes of target, mark %q", r.agent, r.action, len(r.target), r.mark)
+	}
+}
+
+func TestDivide(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		width, height int
+		whole         bool
+		want          layout
+	}{
+		{120, 36, false, layout{sideBySide: true, listWidth: 66, listHeight: 32, textWidth: 51, textHeight: 33}},
+		{300, 36, false, layout{sideBySide: true, listWidth: 187, listHeight: 32, textWidth: 110, textHeight: 33}},
+		{80, 20, false, layout{listWidth: 80, listHeight: 5, textWidth: 78, textHeight: 10}},
+		{60, 11, false, layout{listWidth: 60, listHeight: 7, textWidth: 58}},
+		{60, 11, true, layout{textWidth: 58, textHeight: 8}},
+		{40, 6, false, layout{listWidth: 40, listHeight: 2, textWidth: 38}},
+		{40, 0, false, layout{listWidth: 40, textWidth: 38}},
+	} {
+		if got := divide(c.width, c.height, c.whole); got != c.want {
+			t.Errorf("%dx%d whole %t: %+v, want %+v", c.width, c.height, c.whole, got, c.want)
+		}
+	}
+}
+
+func TestShorten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		target string
+		width  int
+		want   string
+	}{
+		{"prod/web/deployment/cart", 24, "prod/web/deployment/cart"},
+		{"prod/web/deployment/cart", 23, "…/web/deployment/cart"},
+		{"prod/web/deployment/cart", 20, "…/deployment/cart"},
+		{"prod/web/deployment/cart", 7, "…/cart"},
+		{"prod/web/deployment/cart", 5, "…/ca…"},
+		{"prod/web/deployment/", 8, "…/deplo…"},
+		{"nothing-to-split", 8, "nothing…"},
+		{"prod/x", 0, ""},
+	} {
+		if got := shorten(c.target, c.width, "…"); got != c.want {
+			t.Errorf("shorten(%q, %d) = %q, want %q", c.target, c.width, got, c.want)
+		}
+	}
+	if got := targetName("k8s://" + strings.Repeat("x/", 10_000) + "the-end\x1b"); len(got) > 2*nameLimit || !strings.HasSuffix(got, `the-end\x1b`) {
+		t.Errorf("%d bytes, %q", len(got), got)
+	}
+}

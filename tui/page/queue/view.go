@@ -1,0 +1,211 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+)
+
+// View implements page.Page.
+func (q *Queue) View() string {
+	lines := make([]string, 0, q.height)
+	lines = append(lines, q.tabLine())
+	switch {
+	case q.whole:
+		lines = append(lines, q.rule("", 0))
+		lines = append(lines, q.textLines(q.layout.textHeight)...)
+		lines = append(lines, q.textRule(0, ""))
+	case q.layout.sideBySide:
+		wall := q.layout.listWidth
+		lines = append(lines, q.rule(q.Look.Tee, wall))
+		lines = append(lines, q.besides()...)
+		lines = append(lines, q.textRule(wall, q.Look.Base))
+	case q.layout.textHeight > 0:
+		lines = append(lines, q.rule("", 0))
+		lines = append(lines, q.listLines()...)
+		lines = append(lines, q.textRule(0, ""))
+		lines = append(lines, q.textLines(q.layout.textHeight)...)
+		lines = append(lines, q.rule("", 0))
+	default:
+		lines = append(lines, q.rule("", 0))
+		lines = append(lines, q.listLines()...)
+		lines = append(lines, q.textRule(0, ""))
+	}
+	return strings.Join(lines[:min(len(lines), q.height)], "\n")
+}
+
+// besides draws list and preview side by side.
+func (q *Queue) besides() []string {
+	left := q.listLines()
+	right := q.textLines(len(left))
+	wall := q.Look.Dim.Render(q.Look.Wall)
+	for i := range left {
+		left[i] = text.Fit(left[i], q.layout.listWidth, "") + wall + right[i]
+	}
+	return left
+}
+
+// textLines draws the visible part of the preview, as height lines.
+func (q *Queue) textLines(height int) []string {
+	lines := make([]string, height)
+	for i, l := range q.preview.pager.Visible() {
+		if i == height {
+			break
+		}
+		if !q.snapshot.Current() {
+			l = q.Look.Dim.Render(stripped(l))
+		}
+		lines[i] = " " + l
+	}
+	return lines
+}
+
+// tabLine draws the tabs and the filter.
+func (q *Queue) tabLine() string {
+	var left strings.Builder
+	for t := range tabs {
+		label := fmt.Sprintf("%s %d", t, q.counts[t])
+		if t == q.tab {
+			left.WriteString(" " + q.Look.Accent.Render("["+label+"]"))
+		} else {
+			left.WriteString("  " + q.Look.Dim.Render(label) + " ")
+		}
+	}
+	right := q.Look.Dim.Render("/ filter") + " "
+	if q.filter != "" {
+		matching := fmt.Sprintf("/%s  %s", safetext.Line(strings.TrimSpace(q.filter)), plural(len(q.rows), "match", "matches"))
+		right = q.Look.Soon.Render(text.Cut(matching, q.width/2, q.Look.Cut)) + " "
+	}
+	gap := q.width - text.Width(left.String()) - text.Width(right)
+	return text.Cut(left.String()+text.Spaces(gap)+right, q.width, q.Look.Cut)
+}
+
+// rule draws a line, with a joint where a wall starts or ends.
+func (q *Queue) rule(joint string, at int) string {
+	if joint == "" {
+		return q.Look.Dim.Render(text.Fill(q.Look.Rule, q.width))
+	}
+	return q.Look.Dim.Render(text.Fill(q.Look.Rule, at) + joint + text.Fill(q.Look.Rule, q.width-at-1))
+}
+
+// textRule draws the rule that tells where list and preview stand: what is new out of sight, and how much of the text
+// is hidden.
+func (q *Queue) textRule(wall int, joint string) string {
+	left, right := q.newcomers(), q.place()
+	leftWidth := wall
+	if joint == "" {
+		leftWidth = max(q.width-text.Width(right)-4, 0)
+	}
+	rightWidth := q.width - leftWidth - len([]rune(joint))
+	return q.inlay(left, leftWidth) + q.Look.Dim.Render(joint) + q.inlay(right, rightWidth)
+}
+
+// inlay draws a rule with words in it.
+func (q *Queue) inlay(words string, width int) string {
+	if words == "" || width < 6 {
+		return q.Look.Dim.Render(text.Fill(q.Look.Rule, width))
+	}
+	words = text.Cut(words, width-4, q.Look.Cut)
+	return q.Look.Dim.Render(text.Fill(q.Look.Rule, 1)+" ") + words +
+		q.Look.Dim.Render(" "+text.Fill(q.Look.Rule, width-text.Width(words)-3))
+}
+
+// place says how much of the record is on the screen.
+func (q *Queue) place() string {
+	p := q.preview.pager
+	switch {
+	case p.Len() == 0:
+		return ""
+	case p.Height() == 0:
+		return fmt.Sprintf("enter shows all %d lines", p.Len())
+	case p.Above() == 0 && p.Below() == 0:
+		return fmt.Sprintf("all %d lines", p.Len())
+	case p.Below() == 0:
+		return fmt.Sprintf("end, %s %d above", q.Look.Up, p.Above())
+	case p.Above() == 0:
+		return fmt.Sprintf("%s %d more lines", q.Look.Down, p.Below())
+	default:
+		return fmt.Sprintf("%s %d above, %s %d more lines", q.Look.Up, p.Above(), q.Look.Down, p.Below())
+	}
+}
+
+// newcomers says how many rows are new, and where those are that are out of sight.
+func (q *Queue) newcomers() string {
+	if len(q.fresh) == 0 {
+		return ""
+	}
+	first, last := q.window.Rows(len(q.rows))
+	above, _ := slices.BinarySearch(q.fresh, first)
+	below, _ := slices.BinarySearch(q.fresh, last)
+	words := fmt.Sprintf("%d new", len(q.fresh))
+	if above > 0 {
+		words += fmt.Sprintf(" %s%d", q.Look.Up, above)
+	}
+	if hidden := len(q.fresh) - below; hidden > 0 {
+		words += fmt.Sprintf(" %s%d", q.Look.Down, hidden)
+	}
+	return q.Look.Soon.Render(words)
+}
+
+// Prompt implements page.Prompter.
+func (q *Queue) Prompt() []string {
+	switch {
+	case q.form != nil:
+		return q.formLines()
+	case q.search != nil:
+		const lead = " filter: "
+		return []string{
+			q.Look.Dim.Render(text.Cut(" words in agent, action, target, name, phase or reason; all must be there", q.width,
+				q.Look.Cut)),
+			lead + q.search.View(q.width-len(lead)-1),
+			" enter keep it   esc no filter",
+		}
+	default:
+		return nil
+	}
+}
+
+// formLines draws the form for a decision.
+func (q *Queue) formLines() []string {
+	f := q.form
+	verb := q.Look.Accent.Render(f.verb())
+	if f.unread {
+		verb = q.Look.Alert.Render("approve unread")
+	}
+	before := " " + verb + "  " + q.Look.Title.Render(name(f.item.Spec.Action)) + " "
+	after := "  (" + name(f.item.Spec.AgentIdentity) + ")"
+	room := max(q.width-text.Width(before)-text.Width(after), q.width/3)
+	head := before + q.Look.Title.Render(shorten(targetName(f.item.Spec.Target.URI), room, q.Look.Cut)) + after
+	lead := " reason, the agent reads this: "
+	if f.approve {
+		lead = " note: "
+		if f.needsReason() {
+			lead = " why live endpoints do not matter: "
+		}
+	}
+	if len(lead) > q.width/2 {
+		lead = " reason: "
+	}
+	foot := " enter send   esc back"
+	if cause := f.blocked(q); cause != "" {
+		foot = " enter: " + q.Look.Soon.Render(cause) + "   esc back"
+	}
+	if f.reason.Full() {
+		foot += "   full"
+	}
+	return []string{
+		text.Cut(head, q.width, q.Look.Cut),
+		lead + f.reason.View(q.width-len(lead)-1),
+		text.Cut(foot, q.width, q.Look.Cut),
+	}
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,100 @@
+package queue
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
+)
+
+// undecided reports whether item waits and nothing is on its way.
+func (q *Queue) undecided(item feed.Item) bool {
+	_, sent := q.sent[item.Key()]
+	return !sent && waits(item.AgentRequest)
+}
+
+// whyNot says why the request under the cursor cannot be approved or denied, in the order in which it would matter;
+// it is empty when nothing is in the way.
+func (q *Queue) whyNot(approve bool) string {
+	if cause := q.whyNotAtAll(); cause != "" {
+		return cause
+	}
+	if approve && !q.wholeWasShown(q.cursor.item) {
+		if q.layout.textHeight == 0 {
+			return "not read yet, enter shows it"
+		}
+		return "not read to the end, J reads on"
+	}
+	return ""
+}
+
+// onlyUnread reports whether all that is in the way of an approval is that the text was not read.
+func (q *Queue) onlyUnread() bool { return q.whyNotAtAll() == "" && q.whyNot(true) != "" }
+
+func (q *Queue) whyNotAtAll() string {
+	r := q.cursor.item.AgentRequest
+	_, sent := q.sent[q.cursor.key]
+	switch {
+	case q.ReadOnly:
+		return "read-only"
+	case r == nil:
+		return "nothing to decide"
+	case !q.snapshot.Current() || q.snapshot.Who == nil:
+		return offline(q.snapshot)
+	case !mayReview(*q.snapshot.Who):
+		return fmt.Sprintf("role %s may not, reviewer may", safetext.ID(q.snapshot.Who.Role))
+	case q.cursor.gone:
+		return "it was deleted"
+	case sent:
+		return "being sent"
+	case outcome(r) != "":
+		return outcome(r)
+	case isOwn(r, q.snapshot.Who.Identity):
+		return "own request, use another reviewer"
+	case !waits(r):
+		return "policies are being evaluated"
+	case q.rest.on:
+		return q.rest.cause
+	default:
+		return ""
+	}
+}
+
+// offline says why nothing can be sent.
+func offline(s feed.Snapshot) string {
+	switch {
+	case s.Mode == feed.Away && s.Refused:
+		return "the gateway refuses the token"
+	case s.Mode == feed.Away:
+		return "gateway away"
+	default:
+		return "connecting"
+	}
+}
+
+// mayReview reports whether the gateway lets who decide.
+func mayReview(who wire.Whoami) bool {
+	return slices.Contains(who.Roles, "reviewer") || len(who.Roles) == 0 && who.Role == "reviewer"
+}
+
+// isOwn reports whether identity asked for r. Nobody decides what they asked for.
+func isOwn(r *v1alpha1.AgentRequest, identity string) bool {
+	return identity != "" &&
+		(r.Spec.AgentIdentity == identity || r.Annotations[v1alpha1.AnnotationSubmittedBy] == identity)
+}
+
+// outcome says what became of a request that waits no more, for example "already denied by bob"; it is empty for one
+// that does.
+func outcome(r *v1alpha1.AgentRequest) string {
+	if h := r.Spec.HumanApproval; h != nil {
+		return fmt.Sprintf("already %s by %s", safetext.ID(h.Decision), safetext.ID(cmp.Or(h.ApprovedBy, "a reviewer")))
+	}
+	if r.Status.Phase == v1alpha1.PhasePending || r.Status.Phase == "" {
+		return ""
+	}
+	return "phase " + safetext.ID(string(r.Status.Phase)) + ", nothing to decide"
+}

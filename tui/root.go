@@ -1,0 +1,212 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/help"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// The smallest terminal that shows anything useful.
+const (
+	minWidth  = 40
+	minHeight = 10
+)
+
+// headerHeight is the number of lines above the page.
+const headerHeight = 1
+
+// noticeTime is how long a notice stays.
+const noticeTime = 10 * time.Second
+
+// keyMap are the keys that work on every page.
+type keyMap struct{ help, quit, kill key.Binding }
+
+func newKeyMap() keyMap {
+	return keyMap{
+		help: key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
+		quit: key.NewBinding(key.WithKeys("q"), key.WithHelp("q", "quit")),
+		kill: key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl-c", "quit at once")),
+	}
+}
+
+// root is the model of the program: it owns the terminal's size, the stack of pages, the header and the footer. It
+// knows no page but the first and the help.
+type root struct {
+	Options
+	look theme.Theme
+	keys keyMap
+	live page.Do
+	feed *feed.Feed
+
+	width, height int
+	stack         []page.Page
+	snapshot      feed.Snapshot
+	tick          page.Tick
+	notice        page.Notice
+	noticeAt      time.Time
+}
+
+// Init implements tea.Model.
+func (r *root) Init() tea.Cmd {
+	follow := r.live(func(ctx context.Context) tea.Msg {
+		r.feed.Run(ctx)
+		return nil
+	})
+	return tea.Batch(follow, r.next(), r.readClock, r.top().Init())
+}
+
+// next waits for the next snapshot.
+func (r *root) next() tea.Cmd {
+	return r.live(func(ctx context.Context) tea.Msg {
+		s, ok := r.feed.Next(ctx)
+		if !ok {
+			return nil
+		}
+		return s
+	})
+}
+
+// readClock is the one command that reads the time.
+func (r *root) readClock() tea.Msg {
+	tick := page.Tick{Now: r.Now()}
+	if r.TokenExpiry != nil {
+		if expiry, known := r.TokenExpiry(); known {
+			tick.Expiry = expiry
+		}
+	}
+	return tick
+}
+
+// Update implements tea.Model.
+func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		r.width, r.height = msg.Width, msg.Height
+		for _, p := range r.stack {
+			r.resize(p)
+		}
+		return r, nil
+	case tea.KeyMsg:
+		return r, r.press(msg)
+	case feed.Snapshot:
+		r.snapshot = msg
+		return r, tea.Batch(r.tell(msg), r.next())
+	case page.Tick:
+		r.tick = msg
+		if msg.Now.Sub(r.noticeAt) > noticeTime {
+			r.notice = page.Notice{}
+		}
+		again := tea.Every(time.Second, func(time.Time) tea.Msg { return r.readClock() })
+		return r, tea.Batch(r.tell(msg), again)
+	case page.Notice:
+		r.notice, r.noticeAt = msg, r.tick.Now
+		return r, nil
+	case page.Open:
+		return r, r.open(msg.Page)
+	case page.Back:
+		r.back()
+		return r, nil
+	default:
+		return r, r.tell(msg)
+	}
+}
+
+// press does what a key asks for: the keys that work everywhere come first, unless the page asks for text.
+func (r *root) press(msg tea.KeyMsg) tea.Cmd {
+	switch {
+	case key.Matches(msg, r.keys.kill):
+		return tea.Quit
+	case r.tooSmall():
+		if key.Matches(msg, r.keys.quit) {
+			return tea.Quit
+		}
+		return nil
+	case r.prompt() != nil, len(r.stack) > 1:
+		return r.top().Update(msg)
+	case key.Matches(msg, r.keys.quit):
+		return tea.Quit
+	case key.Matches(msg, r.keys.help):
+		return r.open(r.help())
+	default:
+		return r.top().Update(msg)
+	}
+}
+
+// help makes the help about the page on top.
+func (r *root) help() page.Page {
+	sections := []help.Section{
+		{Title: "Here: " + r.top().Title(), Keys: r.top().Keys()},
+		{Title: "Everywhere", Keys: []page.Key{{Binding: r.keys.help}, {Binding: r.keys.quit}, {Binding: r.keys.kill}}},
+	}
+	if p, ok := r.top().(page.Explainer); ok {
+		sections = append(sections, help.Section{Title: "Signs", Signs: p.Signs()})
+	}
+	return help.New(r.look, sections...)
+}
+
+func (r *root) top() page.Page { return r.stack[len(r.stack)-1] }
+
+// tell gives a message to every page.
+func (r *root) tell(msg tea.Msg) tea.Cmd {
+	cmds := make([]tea.Cmd, len(r.stack))
+	for i, p := range r.stack {
+		cmds[i] = p.Update(msg)
+	}
+	return tea.Batch(cmds...)
+}
+
+// open puts a page on top. It learns what the others know.
+func (r *root) open(p page.Page) tea.Cmd {
+	r.stack = append(r.stack, p)
+	r.resize(p)
+	return tea.Batch(p.Init(), p.Update(r.tick), p.Update(r.snapshot))
+}
+
+func (r *root) back() {
+	if len(r.stack) > 1 {
+		r.stack = r.stack[:len(r.stack)-1]
+	}
+}
+
+func (r *root) resize(p page.Page) {
+	p.Resize(r.width, max(r.height-headerHeight-page.FooterHeight, 0))
+}
+
+func (r *root) tooSmall() bool { return r.width < minWidth || r.height < minHeight }
+
+// prompt returns the lines of what the page asks, or nil.
+func (r *root) prompt() []string {
+	if p, ok := r.top().(page.Prompter); ok {
+		return p.Prompt()
+	}
+	return nil
+}
+
+// View implements tea.Model.
+func (r *root) View() string {
+	switch {
+	case r.width == 0:
+		return ""
+	case r.tooSmall():
+		return strings.Join([]string{
+			text.Cut(fmt.Sprintf("%dx%d is too small,", r.width, r.height), r.width, ""),
+			text.Cut(fmt.Sprintf("%dx%d is needed", minWidth, minHeight), r.width, ""),
+		}[:min(2, r.height)], "\n")
+	}
+	lines := append(make([]string, 0, r.height), r.header())
+	lines = append(lines, strings.Split(r.top().View(), "\n")...)
+	for len(lines) < r.height-page.FooterHeight {
+		lines = append(lines, "")
+	}
+	return strings.Join(append(lines[:r.height-page.FooterHeight], r.footer()...), "\n")
+}

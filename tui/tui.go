@@ -1,0 +1,118 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/queue"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// Gateway is what the program asks of the gateway. *client.Client satisfies it.
+type Gateway interface {
+	feed.Source
+	queue.Reviewer
+}
+
+// Options are what the program is made of. Gateway and Now are required.
+type Options struct {
+	Gateway Gateway
+	// Now tells the time; times are shown in its zone.
+	Now func() time.Time
+	// Environment and Cluster are words for the header, for example "aip" and "embedded".
+	Environment, Cluster string
+	// Identity is who we expect to be; it is shown until the gateway says who we are.
+	Identity string
+	// TokenExpiry returns when the token in use runs out, and false when that is not known. It may be nil. It is called
+	// once a second and not from the drawing.
+	TokenExpiry func() (time.Time, bool)
+	// In and Out are the terminal; nil means the one of the process.
+	In  io.Reader
+	Out io.Writer
+	// NoColor, ASCII and ReadOnly leave out colours, everything but ASCII, and the decision keys.
+	NoColor, ASCII, ReadOnly bool
+}
+
+// framesPerSecond bounds how often the screen is drawn: a key is answered within 17 ms. What did not change is not drawn.
+const framesPerSecond = 60
+
+// Autowrap of the terminal (DECAWM) is off while the program runs: should the terminal think that a character is wider
+// than we do, the line is cut at the edge and the lines below stay where they are.
+const (
+	autowrapOff = "\x1b[?7l"
+	autowrapOn  = "\x1b[?7h"
+)
+
+// New returns the program as a model for bubbletea. What it asks of the gateway ends with ctx.
+func New(ctx context.Context, o Options) tea.Model {
+	r, _ := build(ctx, o, look(o))
+	return r
+}
+
+// Run shows the program until the user leaves it or ctx ends. Decisions that are on their way then are finished first.
+func Run(ctx context.Context, o Options) error {
+	if os.Getenv("TERM") == "dumb" {
+		return failure.New(failure.Usage, []string{"aip-dev request list", "aip-dev request approve NAME"},
+			"the queue needs a terminal that can place text; found TERM=dumb")
+	}
+	if o.Out == nil {
+		o.Out = os.Stdout
+	}
+	ending, end := context.WithCancel(ctx)
+	defer end()
+	model, decisions := build(ending, o, look(o))
+	options := []tea.ProgramOption{
+		tea.WithContext(ending), tea.WithAltScreen(), tea.WithOutput(o.Out), tea.WithFPS(framesPerSecond),
+		tea.WithoutSignalHandler(), // signals end ctx
+	}
+	if o.In != nil {
+		options = append(options, tea.WithInput(o.In))
+	}
+	if _, err := io.WriteString(o.Out, autowrapOff); err != nil {
+		return fmt.Errorf("write to the terminal: %w", err)
+	}
+	_, err := tea.NewProgram(model, options...).Run()
+	decisions.wait()
+	if _, err := io.WriteString(o.Out, autowrapOn); err != nil {
+		return fmt.Errorf("write to the terminal: %w", err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("run the queue: %w", err)
+	default:
+		return nil
+	}
+}
+
+// look finds out what the terminal can do.
+func look(o Options) theme.Theme {
+	if o.Out == nil {
+		o.Out = os.Stdout
+	}
+	found := theme.Detect(o.Out, os.Getenv)
+	found.NoColor = found.NoColor || o.NoColor
+	found.ASCII = o.ASCII
+	return theme.New(found)
+}
+
+// build puts the program together.
+func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
+	decisions := newPending()
+	return &root{
+		Options: o, look: look, keys: newKeyMap(),
+		live: untilEnd(ctx), feed: feed.New(o.Gateway, o.Now),
+		stack: []page.Page{queue.New(queue.Options{
+			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), ReadOnly: o.ReadOnly,
+		})},
+	}, decisions
+}
