@@ -75,10 +75,10 @@ type Client struct {
 
 // Default returns the environment of the guide: realm aip with one agent, one reviewer and one admin.
 func Default() Environment {
-	return Environment{ //nolint:gosec // the well-known secrets of the guide
+	return Environment{
 		Version: EnvironmentVersion, Name: DefaultName, Cluster: ClusterAuto, Realm: "aip", Audience: "aip-gateway",
 		Clients: []Client{
-			{ID: "aip-agent-1", Role: RoleAgent, Secret: "agent-1-secret"},
+			{ID: "aip-agent-1", Role: RoleAgent, Secret: "agent-1-secret"}, //nolint:gosec // the well-known secrets of the guide
 			{ID: "aip-reviewer-1", Role: RoleReviewer, Secret: "reviewer-1-secret"},
 			{ID: "aip-admin-1", Role: RoleAdmin, Secret: "admin-1-secret"},
 		},

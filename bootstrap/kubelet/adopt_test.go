@@ -12,7 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap/kubelet"
 )
 
-// get reads a pod as it is now.
+// read returns a pod as it is now.
 func (w *world) read(name string) *corev1.Pod {
 	w.t.Helper()
 	pod, err := w.client.CoreV1().Pods(w.name).Get(w.t.Context(), name, metav1.GetOptions{})
@@ -34,11 +34,11 @@ func TestPodsOfAKilledNodeAreAdopted(t *testing.T) {
 	w.pod("web", "web", bound, withReadiness)
 	w.pod("leaving", "web", bound)
 	// What a node that was killed leaves behind.
-	for _, name := range []string{"web", "leaving"} {
+	for name, ip := range map[string]string{"web": "10.244.7.7", "leaving": "10.244.7.8"} {
 		pod := w.read(name)
 		yes := true
 		pod.Status.Phase = corev1.PodRunning
-		pod.Status.PodIP, pod.Status.PodIPs = "10.244.7.7", []corev1.PodIP{{IP: "10.244.7.7"}}
+		pod.Status.PodIP, pod.Status.PodIPs = ip, []corev1.PodIP{{IP: ip}}
 		pod.Status.Conditions = []corev1.PodCondition{
 			{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Hour))},
 			{Type: "example.org/Foreign", Status: corev1.ConditionTrue},

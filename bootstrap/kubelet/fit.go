@@ -9,7 +9,7 @@ import (
 
 // tokenMount is where the ServiceAccount admission plug-in mounts the service account's token.
 // Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
-const tokenMount = "/var/run/secrets/kubernetes.io/serviceaccount"
+const tokenMount = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path, no credential
 
 // misfits says in words why pod cannot run as goroutines; nothing means that it can.
 func (n *Node) misfits(pod *corev1.Pod) []string {

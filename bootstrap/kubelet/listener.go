@@ -48,7 +48,7 @@ func (n *network) listen(protocol, address string) (*listener, error) {
 	defer n.mu.Unlock()
 	number := uint16(port)
 	if number == 0 {
-		for number = firstEphemeral; n.ports[number] != nil; number++ { //nolint:revive // the search is the loop
+		for number = firstEphemeral; n.ports[number] != nil; number++ {
 		}
 	}
 	if n.ports[number] != nil {

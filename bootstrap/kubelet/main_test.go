@@ -2,6 +2,7 @@ package kubelet_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -252,7 +253,7 @@ func serve(handler http.Handler) kubelet.Process {
 		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Second}
 		stopped := make(chan error, 1)
 		context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
-		if err := server.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // Serve returns it bare
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return <-stopped

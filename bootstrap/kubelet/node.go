@@ -99,10 +99,7 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) run(ctx context.Context) error {
-	if err := n.register(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if err := n.register(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	pods := n.factory.Core().V1().Pods().Informer()

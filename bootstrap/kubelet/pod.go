@@ -105,7 +105,7 @@ func (p *pod) report(ctx context.Context) {
 
 // persist writes the status until it is written or ctx ends.
 func (p *pod) persist(ctx context.Context) {
-	for !p.write(ctx) && sleep(ctx, retryPause) { //nolint:revive // the conditions do the work
+	for !p.write(ctx) && sleep(ctx, retryPause) {
 	}
 }
 

@@ -140,7 +140,7 @@ func TestContainerThatFailsIsRestarted(t *testing.T) {
 			}
 			contains(t, last.Message, test.message)
 			w.log("web", true)
-			pod = w.until("web", func(p *corev1.Pod) bool { return app(p).RestartCount == 2 })
+			w.until("web", func(p *corev1.Pod) bool { return app(p).RestartCount == 2 })
 			if w.events("web", "BackOff") < 1 {
 				t.Error("no event BackOff")
 			}
@@ -199,7 +199,7 @@ func TestDeletedPodIsStopped(t *testing.T) {
 	told := make(chan struct{})
 	w := newWorld(t, images{
 		"polite": func(ctx context.Context, _ *kubelet.Container) error { <-ctx.Done(); close(told); return nil },
-		"deaf": func(ctx context.Context, c *kubelet.Container) error {
+		"deaf": func(_ context.Context, c *kubelet.Container) error {
 			l, err := c.Listen("tcp", ":8080")
 			if err != nil {
 				return err
@@ -304,7 +304,6 @@ func TestMissingConfigurationIsWaitedFor(t *testing.T) {
 func TestProcessIsItsServiceAccount(t *testing.T) {
 	t.Parallel()
 	type outcome struct {
-		user             string
 		secrets, configs error
 	}
 	outcomes := make(chan outcome, 1)
@@ -321,7 +320,7 @@ func TestProcessIsItsServiceAccount(t *testing.T) {
 			outcomes <- o
 			return idle(ctx, c)
 		},
-		"alone": func(ctx context.Context, c *kubelet.Container) error {
+		"alone": func(_ context.Context, c *kubelet.Container) error {
 			return json.NewEncoder(c.Output).Encode(map[string]bool{"kube": c.Kube != nil})
 		},
 	}).start()

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -108,9 +109,23 @@ func kill9(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: kill9 NAME")
 	}
-	process, err := os.FindProcess(served(ts, args[0]))
+	pid := served(ts, args[0])
+	process, err := os.FindProcess(pid)
 	ts.Check(err)
 	ts.Check(process.Kill())
+	for range 500 {
+		if ended(strconv.Itoa(pid)) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("process %d lives 5 seconds after kill -9", pid)
+}
+
+// ended reports whether a process is gone. One that was not reaped yet has the state Z.
+func ended(pid string) bool {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
 // gone checks that nothing of an environment is left: no process, no open port. It is called after down with the
@@ -119,9 +134,8 @@ func gone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: gone PID PORT...")
 	}
-	// A process that has ended and was not reaped yet has the state Z.
-	if stat, err := os.ReadFile("/proc/" + args[0] + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
-		ts.Fatalf("process %s is still there: %s", args[0], stat)
+	if !ended(args[0]) {
+		ts.Fatalf("process %s is still there", args[0])
 	}
 	for _, port := range args[1:] {
 		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
