@@ -78,8 +78,8 @@ func Default() Environment {
 	return Environment{
 		Version: EnvironmentVersion, Name: DefaultName, Cluster: ClusterAuto, Realm: "aip", Audience: "aip-gateway",
 		Clients: []Client{
-			{ID: "aip-agent-1", Role: RoleAgent, Secret: "agent-1-secret"}, //nolint:gosec // the well-known secrets of the guide
-			{ID: "aip-reviewer-1", Role: RoleReviewer, Secret: "reviewer-1-secret"},
+			{ID: "aip-agent-1", Role: RoleAgent, Secret: "agent-1-secret"},
+			{ID: "aip-reviewer-1", Role: RoleReviewer, Secret: "reviewer-1-secret"}, //nolint:gosec // the well-known secrets of the guide
 			{ID: "aip-admin-1", Role: RoleAdmin, Secret: "admin-1-secret"},
 		},
 		SamplePolicies: true,

@@ -26,7 +26,7 @@ type network struct {
 	ports map[uint16]*listener
 }
 
-// listen opens a listener that exit closes.
+// listen opens a listener for one run of a container.
 func (n *network) listen(protocol, address string) (*listener, error) {
 	refuse := func(err error) (*listener, error) {
 		return nil, &net.OpError{Op: "listen", Net: protocol, Addr: text(address), Err: err}

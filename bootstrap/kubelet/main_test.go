@@ -250,7 +250,7 @@ func serve(handler http.Handler) kubelet.Process {
 		if err != nil {
 			return err
 		}
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Second}
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 		stopped := make(chan error, 1)
 		context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.WithoutCancel(ctx)) })
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -41,6 +41,7 @@ type pod struct {
 	// object has the newest metadata and spec. Its status is that of owned pods no more: status is.
 	object     *corev1.Pod
 	status     corev1.PodStatus
+	unsure     bool // the API server may have taken a write that failed, so status may not be what it has
 	owned      bool
 	stopping   bool
 	gone       bool
@@ -146,10 +147,38 @@ func (p *pod) forget(ctx context.Context) bool {
 
 // write brings the status in the API server up to date and reports whether it is.
 func (p *pod) write(ctx context.Context) bool {
+	if !p.makeSure(ctx) {
+		return false
+	}
 	p.mu.Lock()
 	have, want := p.status, p.view().status(p.status, p.now())
 	p.mu.Unlock()
 	return p.patch(ctx, have, want)
+}
+
+// makeSure reads the status anew after a write whose outcome is unknown, and reports whether it is known now.
+func (p *pod) makeSure(ctx context.Context) bool {
+	p.mu.Lock()
+	unsure := p.unsure
+	p.mu.Unlock()
+	if !unsure {
+		return true
+	}
+	object, err := p.node.client.CoreV1().Pods(p.key.Namespace).Get(ctx, p.key.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return true // there is nothing left to write to
+	}
+	if err != nil {
+		p.complain(ctx, "pod status not read", err)
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unsure = false
+	if object.UID == p.uid {
+		p.status = object.Status
+	}
+	return true
 }
 
 // patch changes the status from have to want. A pod that is gone needs no status.
@@ -172,6 +201,9 @@ func (p *pod) patch(ctx context.Context, have, want corev1.PodStatus) bool {
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		return true // it is gone, or another pod has its name
 	default:
+		p.mu.Lock()
+		p.unsure = true
+		p.mu.Unlock()
 		p.complain(ctx, "pod status not written", err)
 		return false
 	}
@@ -250,6 +282,9 @@ func (p *pod) schedule(ctx context.Context, object *corev1.Pod) (done, bound boo
 
 // refuse tells once why the pod does not run, and reports whether that was told.
 func (p *pod) refuse(ctx context.Context, object *corev1.Pod, why string) bool {
+	if !p.makeSure(ctx) {
+		return false
+	}
 	p.mu.Lock()
 	have := p.status
 	p.mu.Unlock()

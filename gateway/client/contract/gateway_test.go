@@ -269,9 +269,9 @@ func waitDecided(t *testing.T, w *world) {
 	if state, err := agent.WaitDecided(t.Context(), w.ns, done.Name); err != nil || state.Phase != v1alpha1.PhaseApproved {
 		t.Errorf("decided already: found %+v, %v", state, err)
 	}
-	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
 	held := w.submit(t, "delete", "wait")
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
 	if state, err := agent.WaitDecided(short, w.ns, held.Name); !errors.Is(err, context.DeadlineExceeded) || state.Phase != v1alpha1.PhasePending {
 		t.Errorf("nobody decides: found %+v, %v", state, err)
 	}

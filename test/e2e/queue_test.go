@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+)
+
+// terminal is a pseudo-terminal with a program in it, and the screen that a person would see.
+type terminal struct {
+	t      *testing.T
+	file   *os.File
+	screen vt10x.Terminal
+	mu     sync.Mutex
+	raw    bytes.Buffer
+}
+
+func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
+	t.Helper()
+	file, err := pty.StartWithSize(c, &pty.Winsize{Cols: columns, Rows: lines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, file: file, screen: vt10x.New(vt10x.WithSize(int(columns), int(lines)))}
+	go func() {
+		block := make([]byte, 4096)
+		for {
+			n, err := file.Read(block)
+			term.mu.Lock()
+			term.raw.Write(block[:n])
+			term.mu.Unlock()
+			_, _ = term.screen.Write(block[:n]) // a screen in memory takes everything
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return term
+}
+
+// until waits until the screen shows text.
+func (term *terminal) until(text string) {
+	term.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if strings.Contains(term.screen.String(), text) {
+			return
+		}
+	}
+	term.t.Fatalf("the screen never showed %q; it shows\n%s", text, term.screen.String())
+}
+
+func (term *terminal) press(keys string) {
+	term.t.Helper()
+	if _, err := term.file.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// TestQueue decides requests in a real terminal against a real environment, and loses the gateway meanwhile.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	program, err := filepath.Abs("../../bin/aip-dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := os.MkdirTemp("", "aip-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := func(line string) *exec.Cmd {
+		c := exec.Command(program, strings.Fields(line)...)
+		c.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "TERM=xterm-256color", "NO_COLOR=")
+		return c
+	}
+	run := func(line string) string {
+		t.Helper()
+		out, err := command(line).CombinedOutput()
+		if err != nil {
+			t.Fatalf("aip-dev %s: %v\n%s", line, err, out)
+		}
+		return string(out)
+	}
+	t.Cleanup(func() {
+		_ = command("down --name queue").Run() // the test may have failed before it was up
+		_ = os.RemoveAll(state)                // a folder below the temporary folder
+	})
+	run("up --cluster embedded --tui=never --name queue")
+
+	c := command("tui --name queue")
+	term := openTerminal(t, c, 80, 24)
+	term.until("● live")
+	term.until("aip-reviewer-1 (reviewer)")
+	term.until("no agent asked for anything yet")
+
+	first := strings.Fields(run("request submit --name queue --action delete --target k8s://prod/one --reason idle"))[0]
+	term.until("k8s://prod/one")
+	term.press("\r") // Enter reads on and never approves
+	term.until("esc back")
+	if got := run("request get --name queue " + first); !strings.Contains(got, "Pending") {
+		t.Fatalf("Enter decided: %s", got)
+	}
+	term.press("\x1b")
+	term.until("enter whole")
+	term.until("d deny   ")
+	term.press("d")
+	term.until("reason, the agent reads this")
+	term.press("not now\r")
+	term.until("✗ denied by you")
+	if got := run("request get --name queue " + first); !strings.Contains(got, "Denied   not now") {
+		t.Errorf("found %s, expected Denied and the reason", got)
+	}
+
+	run("stop --name queue")
+	term.until("away")
+	run("start --name queue")
+	term.until("● live")
+	second := strings.Fields(run("request submit --name queue --action drain --target k8s://prod/two --reason patch"))[0]
+	term.until("1 new") // it waits where it does not move what is read
+	term.press("n")
+	term.until("k8s://prod/two")
+	if err := pty.Setsize(term.file, &pty.Winsize{Cols: 120, Rows: 40}); err != nil {
+		t.Fatal(err)
+	}
+	term.screen.Resize(120, 40)
+	term.until("a approve")
+	term.press("\x01") // ctrl-a approves what was not read to its end
+	term.until("note:")
+	term.press("fine\r")
+	term.until("approved by you")
+	if got := run("request get --name queue " + second); !strings.Contains(got, "Approved   fine") {
+		t.Errorf("found %s, expected Approved and the reason", got)
+	}
+	term.press("q")
+	if err := c.Wait(); err != nil {
+		t.Errorf("q: %v", err)
+	}
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	if !bytes.Contains(term.raw.Bytes(), []byte("\x1b[?1049l")) {
+		t.Error("the terminal was not given back")
+	}
+}
