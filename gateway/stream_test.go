@@ -164,6 +164,10 @@ func TestQuietStreams(t *testing.T) { //nolint:paralleltest // see start
 	r = w.stored(t, r.Name)
 	r.Status.Phase = v1alpha1.PhaseExecuting
 	check(t, w.live.Status().Update(t.Context(), r))
+	// The gateway answers from what it has seen, a moment after it was stored.
+	eventually(t, func() bool {
+		return phaseOf(t, w.as(t, agent1, "GET", w.path(r.Name, ""), "")) == v1alpha1.PhaseExecuting
+	})
 
 	s := w.open(t, w.token(t, agent1), w.path(r.Name, "/watch"))
 	var kinds []string

@@ -137,13 +137,16 @@ func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report 
 			want = p.known
 		}
 		var taken *ports.TakenError
-		if err := ports.Check(ctx, want); errors.As(err, &taken) {
+		switch err := ports.Check(ctx, want); {
+		case errors.As(err, &taken):
 			free, err := ports.Next(ctx, want+1)
 			if err != nil {
 				return out, fmt.Errorf("%s: %w", p.what, err)
 			}
 			report.Warn("%s: %s; %d is used instead", p.what, taken, free)
 			want = free
+		case err != nil:
+			return out, fmt.Errorf("%s: %w", p.what, err)
 		}
 		*p.to = want
 	}

@@ -179,10 +179,16 @@ func pinHostname(manifest []byte, address string) ([]byte, error) {
 		}
 		path := []string{"spec", "template", "spec", "containers"}
 		containers, found, err := unstructured.NestedSlice(object.Object, path...)
-		if err != nil || !found {
-			return nil, fmt.Errorf("the provider's Deployment has no containers: %w", err)
+		if err != nil {
+			return nil, fmt.Errorf("read the containers of the provider's Deployment: %w", err)
 		}
-		container, _ := containers[0].(map[string]any)
+		if !found || len(containers) == 0 {
+			return nil, errors.New("the provider's Deployment has no containers")
+		}
+		container, ok := containers[0].(map[string]any)
+		if !ok {
+			return nil, errors.New("the first container of the provider's Deployment is not an object")
+		}
 		env, _ := container["env"].([]any)
 		container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
 		if err := unstructured.SetNestedSlice(object.Object, containers, path...); err != nil {

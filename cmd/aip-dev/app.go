@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,25 +46,25 @@ func (a *app) folder() (state.Folder, error) {
 }
 
 // open returns the environment that the flags name. It must have been up; whether it is, the first call tells.
-func (a *app) open() (*session.Session, state.Folder, error) {
+func (a *app) open() (*session.Session, error) {
 	folder, err := a.folder()
 	if err != nil {
-		return nil, folder, err
+		return nil, err
 	}
 	facts, err := folder.Facts()
 	if err != nil {
-		return nil, folder, err
+		return nil, err
 	}
 	if facts.Gateway.URL == "" {
-		return nil, folder, failure.New(failure.Failed, []string{a.command("up")},
+		return nil, failure.New(failure.Failed, []string{a.command("up")},
 			"environment %s was never completely up", a.name)
 	}
 	if facts.Cluster.Kind == bootstrap.ClusterEmbedded {
 		if err := a.mustLive(folder); err != nil {
-			return nil, folder, err
+			return nil, err
 		}
 	}
-	return session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now}), folder, nil
+	return session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now}), nil
 }
 
 // mustLive returns an error when the process that serves an embedded environment does not live.
@@ -153,22 +152,3 @@ func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(file.Fd())
 }
-
-// width returns the columns of the terminal behind w, or 80.
-func width(w io.Writer) int {
-	if file, ok := w.(*os.File); ok {
-		if columns, _, err := term.GetSize(file.Fd()); err == nil && columns > 0 {
-			return columns
-		}
-	}
-	return 80
-}
-
-// colour reports whether w may be written to in colour.
-// Source: https://no-color.org
-func (a *app) colour(w io.Writer) bool {
-	return a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" && isTerminal(w)
-}
-
-// notThere reports whether err says that the environment has no state.
-func notThere(err error) bool { return errors.Is(err, state.ErrNotThere) }

@@ -30,7 +30,7 @@ func newEnv(a *app) *cobra.Command {
 	shell := shellPOSIX
 	c.Flags().Var(&choice{&shell, []string{shellPOSIX, shellFish}}, "shell", "syntax of the lines")
 	c.RunE = func(*cobra.Command, []string) error {
-		s, _, err := a.open()
+		s, err := a.open()
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 		return failure.New(failure.Usage, []string{a.command("request list --phase Pending")},
 			"the review queue needs a terminal, found a pipe or a file")
 	}
-	s, _, err := a.open()
+	s, err := a.open()
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 		NoColor: o.noColour, ASCII: o.ascii, ReadOnly: o.readOnly,
 	})
 	if errors.Is(err, context.Canceled) {
-		return nil // the reviewer ended it by a signal
+		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
 	}
 	return err
 }

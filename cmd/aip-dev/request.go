@@ -41,7 +41,7 @@ func newRequest(a *app) *cobra.Command {
 
 // call opens the environment and calls the gateway as --as, or as the first client with one of roles.
 func (r *request) call(ctx context.Context, roles []string, do func(context.Context, *client.Client) error) error {
-	s, _, err := r.open()
+	s, err := r.open()
 	if err != nil {
 		return err
 	}
@@ -109,9 +109,11 @@ func (r *request) complete(in *wire.Submission, file, parameters string) error {
 		}
 		in.Parameters = json.RawMessage(parameters)
 	}
-	for flag, value := range map[string]string{"action": in.Action, "target": in.TargetURI, "reason": in.Reason} {
-		if value == "" {
-			return failure.New(failure.Usage, next, "--%s is empty; action, target and reason are needed", flag)
+	for _, needed := range []struct{ flag, value string }{
+		{"action", in.Action}, {"target", in.TargetURI}, {"reason", in.Reason},
+	} {
+		if needed.value == "" {
+			return failure.New(failure.Usage, next, "--%s is empty; action, target and reason are needed", needed.flag)
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func (r *request) showList(format string, requests []v1alpha1.AgentRequest) erro
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) } //nolint:errcheck // into memory
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
 	row("NAMESPACE", "NAME", "PHASE", "AGENT", "ACTION", "TARGET", "AGE")
 	for i := range requests {
 		q := &requests[i]

@@ -8,7 +8,7 @@ import (
 )
 
 // version is stamped by the build.
-var version = "dev" //nolint:gochecknoglobals // written by the linker only
+var version = "dev"
 
 // Groups of commands in the help text.
 const (

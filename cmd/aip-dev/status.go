@@ -182,7 +182,7 @@ func (a *app) statusOfAll(ctx context.Context, format string) error {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	for _, s := range found {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Cluster, s.Phase, s.Gateway, s.Reason) //nolint:errcheck // into memory
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Cluster, s.Phase, s.Gateway, s.Reason)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("lay out the table: %w", err)
@@ -204,7 +204,7 @@ func (a *app) printStatus(s status) error {
 	}
 	fmt.Fprintln(&b, strings.Join(parts, "   "))
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	row := func(cells ...string) { fmt.Fprintln(w, "  "+strings.Join(cells, "\t")) } //nolint:errcheck // into memory
+	row := func(cells ...string) { fmt.Fprintln(w, "  "+strings.Join(cells, "\t")) }
 	fmt.Fprintln(&b)
 	row("gateway", s.Gateway)
 	row("issuer", s.Issuer)

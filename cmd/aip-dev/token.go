@@ -38,7 +38,7 @@ func newToken(a *app) *cobra.Command {
 	c.Flags().StringVar(&secretFile, "secret-file", "", "file that holds the client secret; - reads the standard input")
 	c.Flags().BoolVar(&fresh, "fresh", false, "get a new token even when a kept one is still good")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		s, _, err := a.open()
+		s, err := a.open()
 		if err != nil {
 			return err
 		}

@@ -122,10 +122,15 @@ func kill9(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("process %d lives 5 seconds after kill -9", pid)
 }
 
-// ended reports whether a process is gone. One that was not reaped yet has the state Z.
+// ended reports whether a process is gone, with what it held. One that was not reaped yet has the state Z; as long as
+// another thread of it still ends, its files are open.
 func ended(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
-	return err != nil || strings.Contains(string(stat), ") Z ")
+	if err != nil {
+		return true
+	}
+	threads, err := os.ReadDir("/proc/" + pid + "/task")
+	return err != nil || strings.Contains(string(stat), ") Z ") && len(threads) <= 1
 }
 
 // gone checks that nothing of an environment is left: no process, no open port. It is called after down with the
