@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -18,6 +19,9 @@ import (
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 )
+
+// podInterval is how often pods are looked at once their Deployment says that it is available.
+const podInterval = 50 * time.Millisecond
 
 // rolloutLimit is how long a Deployment may take to become available.
 const rolloutLimit = 30 * time.Second
@@ -47,7 +51,29 @@ func rolledOut(ctx context.Context, config *rest.Config, namespace, name string)
 	if err != nil {
 		return nil, false, fmt.Errorf("look at deployment %s: %w", name, err)
 	}
-	return d, complete(d), nil
+	if !complete(d) {
+		return d, false, nil
+	}
+	serving, err := serves(ctx, client, d)
+	return d, serving, err
+}
+
+// serves reports whether as many pods are ready as the Deployment wants. Right after a start of the cluster the
+// Deployment's own status may still be that of the time before.
+func serves(ctx context.Context, client kubernetes.Interface, d *appsv1.Deployment) (bool, error) {
+	pods, err := client.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	if err != nil {
+		return false, fmt.Errorf("look at the pods of %s: %w", d.Name, err)
+	}
+	ready := int32(0)
+	for i := range pods.Items {
+		for _, c := range pods.Items[i].Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && pods.Items[i].DeletionTimestamp == nil {
+				ready++
+			}
+		}
+	}
+	return ready >= d.Status.UpdatedReplicas, nil
 }
 
 // complete reports whether a rollout is through, by the rule of kubectl rollout status.
@@ -76,6 +102,13 @@ func waitRollout(ctx context.Context, config *rest.Config, namespace, name strin
 		d, ok := e.Object.(*appsv1.Deployment)
 		return ok && e.Type != watch.Deleted && complete(d), nil
 	})
+	if err == nil {
+		// Pods can come and go without a change of the Deployment's status, so they are asked for themselves.
+		err = wait.PollUntilContextCancel(limited, podInterval, true, func(ctx context.Context) (bool, error) {
+			_, ok, err := rolledOut(ctx, config, namespace, name)
+			return ok, err
+		})
+	}
 	switch {
 	case err == nil:
 		return nil

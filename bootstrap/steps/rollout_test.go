@@ -90,6 +90,24 @@ func deployment(t *testing.T) *appsv1.Deployment {
 	return d
 }
 
+// podOf makes a pod that the Deployment of space selects.
+func podOf(t *testing.T, space string) *corev1.Pod {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	if _, err := clients(t).CoreV1().ServiceAccounts(space).Create(t.Context(), account, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	no := false
+	pod, err := clients(t).CoreV1().Pods(space).Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "web-1", Labels: map[string]string{"app": "web"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}, AutomountServiceAccountToken: &no},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
 func TestWaitRolloutEndsWhenItIsThrough(t *testing.T) {
 	t.Parallel()
 	d := deployment(t)
@@ -110,6 +128,15 @@ func TestWaitRolloutEndsWhenItIsThrough(t *testing.T) {
 	<-waiting
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
 	if _, err := clients(t).AppsV1().Deployments(space).UpdateStatus(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// A status without a ready pod is of an earlier time.
+	if _, ok, err := rolledOut(t.Context(), config, space, "web"); err != nil || ok {
+		t.Errorf("without a pod: %t, %v", ok, err)
+	}
+	pod := podOf(t, space)
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	if _, err := clients(t).CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
@@ -153,18 +180,7 @@ func TestPodReason(t *testing.T) {
 	if got := podReason(t.Context(), c, space, "web"); got != "quota used up" {
 		t.Errorf("the Deployment's condition: %q", got)
 	}
-	no := false
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-	if _, err := c.CoreV1().ServiceAccounts(space).Create(t.Context(), account, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	pod, err := c.CoreV1().Pods(space).Create(t.Context(), &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "web-1", Labels: map[string]string{"app": "web"}},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}, AutomountServiceAccountToken: &no},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	pod := podOf(t, space)
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{
 		Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "OIDC setup failed: 404 Not Found"}}}}
 	if _, err := c.CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
@@ -174,7 +190,7 @@ func TestPodReason(t *testing.T) {
 	if !strings.Contains(reason, "OIDC setup failed: 404 Not Found") {
 		t.Errorf("the pod: %q", reason)
 	}
-	err = &RolloutError{Deployment: "web", After: rolloutLimit, Reason: reason}
+	err := error(&RolloutError{Deployment: "web", After: rolloutLimit, Reason: reason})
 	if want := "web is not available after 30s: CrashLoopBackOff: OIDC setup failed: 404 Not Found"; err.Error() != want {
 		t.Errorf("got %q, expected %q", err, want)
 	}

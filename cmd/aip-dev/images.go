@@ -69,11 +69,7 @@ func runGatewayContainer(ctx context.Context, c *kubelet.Container) error {
 	command.SetOut(c.Output)
 	command.SetErr(c.Output)
 	command.SilenceErrors, command.SilenceUsage = true, true
-	err := command.ExecuteContext(ctx)
-	if err != nil {
-		_, _ = fmt.Fprintf(c.Output, "error: %v\n", err) // the log is where it would be told
-	}
-	return err
+	return command.ExecuteContext(ctx)
 }
 
 // issuerContainer is the entry point of Keycloak's image: the built-in issuer, configured by the variables that

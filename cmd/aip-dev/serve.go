@@ -212,6 +212,11 @@ func (c *cluster) workloads(ctx context.Context, group *errgroup.Group, server *
 			Log: log, Now: time.Now,
 		})
 	})
+	// Until then pods that an earlier run left behind may still say that they are ready.
+	select {
+	case <-node.Synced():
+	case <-ctx.Done():
+	}
 	return nil
 }
 
