@@ -114,7 +114,7 @@ func (c cluster) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 }
 
 // choosePorts takes the ports asked for, else those of the last time, else the defaults. A port that was asked for
-// must be free; for the others the next free one is taken, and said.
+// must be free; for the others see choosePort.
 func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (Ports, error) {
 	var out Ports
 	for _, p := range []struct {
@@ -132,21 +132,9 @@ func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report 
 			*p.to = p.asked
 			continue
 		}
-		want := p.byDefault
-		if p.known != 0 {
-			want = p.known
-		}
-		var taken *ports.TakenError
-		switch err := ports.Check(ctx, want); {
-		case errors.As(err, &taken):
-			free, err := ports.Next(ctx, want+1)
-			if err != nil {
-				return out, fmt.Errorf("%s: %w", p.what, err)
-			}
-			report.Warn("%s: %s; %d is used instead", p.what, taken, free)
-			want = free
-		case err != nil:
-			return out, fmt.Errorf("%s: %w", p.what, err)
+		want, err := c.choosePort(ctx, p.what, p.known, p.byDefault, report)
+		if err != nil {
+			return out, err
 		}
 		*p.to = want
 	}
@@ -155,6 +143,38 @@ func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report 
 		out.API = 0 // any free one; the kubeconfig follows
 	}
 	return out, nil
+}
+
+// choosePort takes the port of the last time, else the default, else the next one that is free and that no other
+// environment will want when it starts again.
+func (c cluster) choosePort(ctx context.Context, what string, known, byDefault int, report bootstrap.Reporter) (int, error) {
+	want, why := known, ""
+	if known == 0 {
+		want = byDefault
+		if owner, reserved := c.deps.Reserved[want]; reserved {
+			why = fmt.Sprintf("port %d belongs to environment %s", want, owner)
+		}
+	}
+	if why == "" {
+		err := ports.Check(ctx, want)
+		if err == nil {
+			return want, nil
+		}
+		var taken *ports.TakenError
+		if !errors.As(err, &taken) {
+			return 0, fmt.Errorf("%s: %w", what, err)
+		}
+		why = taken.Error()
+	}
+	free := want
+	for reserved := true; reserved; _, reserved = c.deps.Reserved[free] {
+		var err error
+		if free, err = ports.Next(ctx, free+1); err != nil {
+			return 0, fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	report.Warn("%s: %s; %d is used instead", what, why, free)
+	return free, nil
 }
 
 // Remove ends the serving process.

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -94,6 +95,27 @@ func TestChoosePorts(t *testing.T) {
 		if _, r, err := choose(asked, bootstrap.ClusterFacts{GatewayPort: unused, IssuerPort: other}); !errors.As(err, &found) || found.Port != taken || !strings.HasPrefix(err.Error(), what+": ") || len(r.warnings) != 0 {
 			t.Errorf("%s asked for and taken: %v, expected an error", what, err)
 		}
+	}
+}
+
+// TestReservedPorts: a port of an environment that is stopped is left to it, whether it would be the default or the next
+// free one; an environment's own port is its own.
+func TestReservedPorts(t *testing.T) {
+	t.Parallel()
+	first, _ := free(t)
+	second, err := ports.Next(t.Context(), first+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{deps: Deps{Reserved: map[int]string{first: "other", second: "other"}}}
+	r := &report{}
+	chosen, err := c.choosePort(t.Context(), "gateway", 0, first, r)
+	if err != nil || chosen <= second || len(r.warnings) != 1 || r.warnings[0] != fmt.Sprintf("gateway: port %d belongs to environment other; %d is used instead", first, chosen) {
+		t.Errorf("%d, %q, %v; expected a port above %d and why", chosen, r.warnings, err, second)
+	}
+	r = &report{}
+	if chosen, err := c.choosePort(t.Context(), "gateway", first, second, r); err != nil || chosen != first || len(r.warnings) != 0 {
+		t.Errorf("%d, %q, %v; expected its own port %d", chosen, r.warnings, err, first)
 	}
 }
 

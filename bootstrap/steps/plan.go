@@ -25,6 +25,8 @@ const (
 type Deps struct {
 	// Dir is the state folder of the environment.
 	Dir string
+	// Reserved are the ports of other environments on this machine, which may be stopped, and the names of these.
+	Reserved map[int]string
 	// Program and ServeArgs start the serving copy of this program.
 	Program   string
 	ServeArgs func(ports Ports) []string

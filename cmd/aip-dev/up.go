@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -228,8 +229,12 @@ func (a *app) plan(e bootstrap.Environment, folder state.Folder) (bootstrap.Plan
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	reserved, err := a.reserved(folder)
+	if err != nil {
+		return nil, err
+	}
 	return steps.Embedded(e, steps.Deps{
-		Dir: folder.Path, Program: program, Now: a.now,
+		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
 		ServeArgs: func(p steps.Ports) []string {
 			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
 		},
@@ -238,4 +243,26 @@ func (a *app) plan(e bootstrap.Environment, folder state.Folder) (bootstrap.Plan
 			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now}), id)
 		},
 	}), nil
+}
+
+// reserved returns the ports that environments other than folder's run with or will start with.
+func (a *app) reserved(folder state.Folder) (map[int]string, error) {
+	root := filepath.Dir(folder.Path)
+	names, err := state.List(root)
+	if err != nil {
+		return nil, err
+	}
+	ports := map[int]string{}
+	for _, name := range names {
+		facts, err := state.In(root, name).Facts()
+		if name == folder.Name || err != nil {
+			continue // what cannot be read reserves nothing
+		}
+		for _, port := range []int{facts.Cluster.GatewayPort, facts.Cluster.IssuerPort} {
+			if port != 0 {
+				ports[port] = name
+			}
+		}
+	}
+	return ports, nil
 }

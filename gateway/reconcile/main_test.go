@@ -52,6 +52,12 @@ func (l *logs) String() string {
 
 func start(t *testing.T, election bool) world {
 	t.Helper()
+	return startWith(t, election, v1alpha1.ActionAllow)
+}
+
+// startWith is start for a gateway that does something else when no policy matches.
+func startWith(t *testing.T, election bool, byDefault string) world {
+	t.Helper()
 	config := store.ClientConfig(testkit.Kube(t))
 	w := world{logs: &logs{}}
 	log := slog.New(slog.NewTextHandler(w.logs, nil))
@@ -66,7 +72,7 @@ func start(t *testing.T, election bool) world {
 	check(t, err)
 	w.store = store.New(store.Options{Cache: manager.GetCache(), Live: w.live, Now: time.Now})
 	check(t, manager.Add(w.store))
-	check(t, reconcile.Add(manager, reconcile.Options{Store: w.store, DefaultAction: v1alpha1.ActionAllow, Log: log, Now: time.Now}))
+	check(t, reconcile.Add(manager, reconcile.Options{Store: w.store, DefaultAction: byDefault, Log: log, Now: time.Now}))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -204,6 +204,37 @@ func observed(t *testing.T, w world) {
 	}
 }
 
+// TestDefaultAction: what no policy matches ends as the options say, and options that say nothing deny. A policy that
+// matches counts whatever the default. It does not run beside the other tests, whose managers have another default.
+func TestDefaultAction(t *testing.T) { //nolint:paralleltest // see above
+	for _, tt := range []struct {
+		action string
+		phase  v1alpha1.Phase
+		held   bool
+	}{
+		{v1alpha1.ActionAllow, v1alpha1.PhaseApproved, false},
+		{v1alpha1.ActionRequireApproval, v1alpha1.PhasePending, true},
+		{v1alpha1.ActionDeny, v1alpha1.PhaseDenied, false},
+		{"", v1alpha1.PhaseDenied, false},
+		{"allow", v1alpha1.PhaseDenied, false},
+	} {
+		w := startWith(t, false, tt.action)
+		r := w.submit(t, "by-default")
+		c := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionPolicyEvaluated)
+		if r.Status.Phase != tt.phase || held(r) != tt.held || c == nil || !strings.Contains(c.Message, "no policy matched") {
+			t.Errorf("default %q: phase %s, held %t, condition %+v", tt.action, r.Status.Phase, held(r), c)
+		}
+		matched := "matched-in-" + w.ns
+		w.policyIn(t, w.ns, matched, v1alpha1.ActionAllow)
+		if r := w.submit(t, matched); r.Status.Phase != v1alpha1.PhaseApproved {
+			t.Errorf("default %q, but a policy allows: phase %s", tt.action, r.Status.Phase)
+		}
+		// The watch may tell of a write before the writer has its answer; stopping then would cut that off.
+		eventually(t, func() bool { return strings.Contains(w.logs.String(), "action="+matched) })
+		w.stop()
+	}
+}
+
 // TestLeaderElection: of two replicas one works; when it stops, the other takes over. It does not run beside the other
 // tests, whose managers would do the work.
 func TestLeaderElection(t *testing.T) { //nolint:paralleltest // see above

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -32,7 +33,7 @@ func TestScripts(t *testing.T) {
 			return setup(e, program)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture,
+			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ,
 		},
 	})
 }
@@ -102,6 +103,28 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
+}
+
+// differ checks that no two of the named environments share the gateway's or the issuer's port: differ NAME NAME...
+func differ(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: differ NAME NAME...")
+	}
+	owner := map[int]string{}
+	for _, name := range args {
+		var facts struct {
+			Cluster struct{ GatewayPort, IssuerPort int }
+		}
+		data, err := os.ReadFile(filepath.Join(ts.Getenv("XDG_STATE_HOME"), "aip-dev", name, "facts.json"))
+		ts.Check(err)
+		ts.Check(json.Unmarshal(data, &facts))
+		for _, port := range []int{facts.Cluster.GatewayPort, facts.Cluster.IssuerPort} {
+			if other, taken := owner[port]; taken || port == 0 {
+				ts.Fatalf("environment %s has port %d, which %q has", name, port, other)
+			}
+			owner[port] = name
+		}
+	}
 }
 
 // kill9 ends the process that serves an environment the hard way: kill9 NAME

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +66,21 @@ func (term *terminal) press(keys string) {
 	}
 }
 
+// freePorts returns the flags that give an environment ports of its own, which no other takes while it is stopped.
+func freePorts(t *testing.T) string {
+	t.Helper()
+	flags := ""
+	for _, flag := range []string{"--gateway-port", "--issuer-port"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		flags += fmt.Sprintf(" %s %d", flag, l.Addr().(*net.TCPAddr).Port)
+	}
+	return flags
+}
+
 // TestQueue decides requests in a real terminal against a real environment, and loses the gateway meanwhile.
 func TestQueue(t *testing.T) {
 	t.Parallel()
@@ -92,7 +109,7 @@ func TestQueue(t *testing.T) {
 		_ = command("down --name queue").Run() // the test may have failed before it was up
 		_ = os.RemoveAll(state)                // a folder below the temporary folder
 	})
-	run("up --cluster embedded --tui=never --name queue")
+	run("up --cluster embedded --tui=never --name queue" + freePorts(t))
 
 	c := command("tui --name queue")
 	term := openTerminal(t, c, 80, 24)

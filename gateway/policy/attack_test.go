@@ -1,0 +1,96 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/policy"
+)
+
+// TestBombs: hole: an expression that takes for ever, or more memory than there is, stops every decision. Attack: small
+// expressions with large work, alone and beside a rule that decides. Proof: each ends soon, fails as its failure mode
+// says, and the other rule counts all the same.
+func TestBombs(t *testing.T) {
+	t.Parallel()
+	doubled := func(first string, times int, then string) string {
+		return "[" + first + "]" + strings.Repeat(".map(a, a + a)", times) + then
+	}
+	for name, expression := range map[string]string{
+		"nested loops":        bomb,
+		"text that doubles":   doubled("'aaaaaaaaaa'", 24, ".all(x, x.contains('b'))"),
+		"regexp of long text": strings.TrimSuffix(strings.Repeat("request.spec.reason.matches('(a|aa)+b') || ", 80), " || "),
+		"very long":           "true" + strings.Repeat(" && true", 20_000),
+		"very deep":           strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000),
+	} {
+		for mode, want := range map[string]policy.Outcome{
+			"": policy.Deny, v1alpha1.FailClosed: policy.Deny, "nonsense": policy.Deny, v1alpha1.FailOpen: policy.RequireApproval,
+		} {
+			t.Run(name+" "+mode, func(t *testing.T) {
+				t.Parallel()
+				in := input()
+				in.Request.Spec.Reason = strings.Repeat("a", 100_000)
+				began := time.Now()
+				d := policy.Compile([]v1alpha1.SafetyPolicy{
+					set(mode, rule("bomb", v1alpha1.ActionAllow, expression)), set("", rule("hold", v1alpha1.ActionRequireApproval, "true")),
+				}).Decide(t.Context(), in)
+				if d.Outcome != want || (want == policy.Deny) != (d.Code == v1alpha1.DenialEvaluationFailure) || len(d.Results) != 2 {
+					t.Errorf("found %.300s", fmt.Sprintf("%+v", d))
+				}
+				if took := time.Since(began); took > 10*time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		}
+	}
+}
+
+// TestHostileRequests: hole: what agents write reaches the evaluation. Attack: parameters and texts that are large,
+// deep, or look like expressions. Proof: the rule sees them as data and decides as for any other request.
+func TestHostileRequests(t *testing.T) {
+	t.Parallel()
+	rules := policy.Compile([]v1alpha1.SafetyPolicy{set("", rule("d", v1alpha1.ActionDeny, `request.spec.action == "delete"`))})
+	deep := strings.Repeat(`{"a":[`, 2000) + strings.Repeat(`]}`, 2000)
+	for name, c := range map[string]struct{ action, reason, parameters, code string }{
+		"large":                {"delete", strings.Repeat("x", 1<<20), `{"a":"` + strings.Repeat("y", 1<<20) + `"}`, v1alpha1.DenialPolicyViolation},
+		"deep":                 {"delete", "r", deep, v1alpha1.DenialPolicyViolation},
+		"deep, harmless":       {"look", "r", deep, ""},
+		"no JSON":              {"look", "r", `{"a":`, v1alpha1.DenialEvaluationFailure},
+		"expression as action": {`look" || true || "`, `" == "`, `{}`, ""},
+		"members by the name":  {"delete", "r", `{"request":{"spec":{"action":"look"}},"action":"look"}`, v1alpha1.DenialPolicyViolation},
+		"same member twice":    {"delete", "r", `{"a":1,"a":2}`, v1alpha1.DenialPolicyViolation},
+		"huge numbers":         {"delete", "r", `[9223372036854775808,-9223372036854775809,1e308]`, v1alpha1.DenialPolicyViolation},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := input()
+			in.Request.Spec.Action, in.Request.Spec.Reason = c.action, c.reason
+			in.Request.Spec.Parameters = &apiextensionsv1.JSON{Raw: []byte(c.parameters)}
+			if d := rules.Decide(t.Context(), in); d.Code != c.code || (d.Outcome == policy.Deny) != (c.code != "") {
+				t.Errorf("found %.300s", fmt.Sprintf("%+v", d))
+			}
+		})
+	}
+}
+
+// TestZeroValuesDeny: a decision that nobody made denies, and so does a set that nobody compiled.
+func TestZeroValuesDeny(t *testing.T) {
+	t.Parallel()
+	if (policy.Decision{}).Outcome == policy.Allow {
+		t.Error("the zero decision allows")
+	}
+	if d := new(policy.Set).Decide(t.Context(), input()); d.Outcome != policy.Deny {
+		t.Errorf("found %+v", d)
+	}
+	allows := policy.Compile(nil)
+	if d := allows.WithDefault(v1alpha1.ActionDeny).Decide(t.Context(), input()); d.Outcome != policy.Deny {
+		t.Errorf("found %+v", d)
+	}
+	if d := allows.Decide(t.Context(), input()); d.Outcome != policy.Allow {
+		t.Errorf("WithDefault changed the set that it was called on: %+v", d)
+	}
+}
