@@ -1,0 +1,232 @@
+package kindcluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/cluster"
+)
+
+// ErrNoEngine says that no container engine answers. The error that wraps it says what each one said.
+var ErrNoEngine = errors.New("no container engine answers")
+
+// ErrPermission says that an engine is there and that this user may not use it.
+var ErrPermission = errors.New("this user may not use the container engine")
+
+// ErrEngine says that a command of the engine failed.
+var ErrEngine = errors.New("the container engine refused")
+
+// askLimit is how long an engine may take to say what it is.
+const askLimit = 10 * time.Second
+
+// Engine is a container engine that answers, by its command line: docker, nerdctl or podman.
+type Engine struct {
+	// Command is the name of its program.
+	Command string
+	Info    Info
+
+	provider cluster.ProviderOption
+}
+
+// Info is what an engine says of itself.
+type Info struct {
+	Version string
+	// CgroupVersion is 1 or 2; 0 when the engine does not say.
+	CgroupVersion int
+	// Memory is in bytes; 0 when the engine does not say.
+	Memory int64
+	CPUs   int
+	// Root is the folder that holds its images and containers, on the engine's machine.
+	Root string
+	// Architecture is that of its containers, as Go names it.
+	Architecture string
+}
+
+// candidates are the engines in the order in which kind looks for them.
+// Source: https://pkg.go.dev/sigs.k8s.io/kind/pkg/cluster#DetectNodeProvider
+func candidates() []Engine {
+	return []Engine{
+		{Command: "docker", provider: cluster.ProviderWithDocker()},
+		{Command: "nerdctl", provider: cluster.ProviderWithNerdctl("nerdctl")},
+		{Command: "podman", provider: cluster.ProviderWithPodman()},
+	}
+}
+
+// Detect returns the first engine that answers. only names the one to use, as KIND_EXPERIMENTAL_PROVIDER does for
+// kind; empty means any.
+func Detect(ctx context.Context, only string) (*Engine, error) {
+	var tried []error
+	for _, e := range candidates() {
+		if only != "" && only != e.Command {
+			continue
+		}
+		err := e.ask(ctx)
+		if err == nil {
+			return &e, nil
+		}
+		tried = append(tried, fmt.Errorf("%s: %w", e.Command, err))
+	}
+	if len(tried) == 0 {
+		return nil, fmt.Errorf("%w: KIND_EXPERIMENTAL_PROVIDER is %q, expected docker, nerdctl or podman", ErrNoEngine, only)
+	}
+	said := make([]string, 0, len(tried))
+	class := ErrNoEngine
+	for _, err := range tried {
+		said = append(said, err.Error())
+		if errors.Is(err, ErrPermission) {
+			class = ErrPermission
+		}
+	}
+	return nil, fmt.Errorf("%w (%s)", class, strings.Join(said, "; "))
+}
+
+// ask fills in what the engine says of itself.
+func (e *Engine) ask(ctx context.Context) error {
+	if _, err := exec.LookPath(e.Command); err != nil {
+		return errors.New("not installed")
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	format := "{{json .}}"
+	if e.Command == "podman" {
+		format = "json"
+	}
+	out, err := e.output(ctx, "info", "--format", format)
+	if err == nil {
+		e.Info, err = parseInfo(out)
+	}
+	if err != nil && e.Command == "docker" && !allowed(ctx, dockerSocket) {
+		return fmt.Errorf("%w: %s refuses it", ErrPermission, dockerSocket)
+	}
+	return err
+}
+
+// dockerSocket is where Docker listens unless its client is told otherwise.
+const dockerSocket = "/var/run/docker.sock"
+
+// allowed reports whether this user may connect to a socket; one that is not there refuses nobody.
+func allowed(ctx context.Context, socket string) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err == nil {
+		_ = conn.Close() // nothing was sent
+	}
+	return !errors.Is(err, fs.ErrPermission)
+}
+
+// parseInfo reads what `docker info`, `nerdctl info` and `podman info` print as JSON.
+// Sources: https://docs.docker.com/reference/cli/docker/system/info/, https://docs.podman.io/en/latest/markdown/podman-info.1.html
+func parseInfo(data []byte) (Info, error) {
+	var said struct {
+		ServerVersion, CgroupVersion, DockerRootDir, Architecture string
+		MemTotal                                                  int64
+		NCPU                                                      int
+		ServerErrors                                              []string
+
+		Host struct {
+			CgroupVersion, Arch string
+			MemTotal            int64
+			CPUs                int
+		}
+		Store   struct{ GraphRoot string }
+		Version json.RawMessage
+	}
+	if err := json.Unmarshal(data, &said); err != nil {
+		return Info{}, fmt.Errorf("what it says of itself is not JSON: %w", err)
+	}
+	info := Info{
+		Version: said.ServerVersion, Memory: max(said.MemTotal, said.Host.MemTotal), CPUs: max(said.NCPU, said.Host.CPUs),
+		Root: said.DockerRootDir + said.Store.GraphRoot, Architecture: architecture(said.Architecture + said.Host.Arch),
+	}
+	switch strings.TrimPrefix(said.CgroupVersion+said.Host.CgroupVersion, "v") {
+	case "1":
+		info.CgroupVersion = 1
+	case "2":
+		info.CgroupVersion = 2
+	}
+	if info.Version == "" {
+		var podman struct{ Version string }
+		_ = json.Unmarshal(said.Version, &podman) // only podman has it
+		info.Version = podman.Version
+	}
+	if info.Version == "" {
+		return Info{}, fmt.Errorf("%w: %s", ErrEngine, strings.Join(append(said.ServerErrors, "its server does not answer"), "; "))
+	}
+	return info, nil
+}
+
+// architecture translates the kernel's names into Go's.
+func architecture(kernel string) string {
+	switch kernel {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	default:
+		return kernel
+	}
+}
+
+// HasImage reports whether the engine holds an image of this reference.
+func (e *Engine) HasImage(ctx context.Context, reference string) (bool, error) {
+	out, err := e.output(ctx, "image", "ls", "--quiet", reference)
+	if err != nil {
+		return false, err
+	}
+	if len(bytes.TrimSpace(out)) > 0 {
+		return true, nil
+	}
+	// A reference with a digest is not listed by its tag.
+	_, err = e.output(ctx, "image", "inspect", "--format", "{{.Id}}", reference)
+	return err == nil, nil
+}
+
+// Save writes an image of the engine to w, as an archive that nodes can load.
+func (e *Engine) Save(ctx context.Context, reference string, w io.Writer) error {
+	return e.run(ctx, nil, w, "save", reference)
+}
+
+// Load reads an archive of images into the engine.
+func (e *Engine) Load(ctx context.Context, archive io.Reader) error {
+	return e.run(ctx, archive, io.Discard, "load")
+}
+
+// output runs a command of the engine and returns what it printed.
+func (e *Engine) output(ctx context.Context, args ...string) ([]byte, error) {
+	var out bytes.Buffer
+	err := e.run(ctx, nil, &out, args...)
+	return out.Bytes(), err
+}
+
+func (e *Engine) run(ctx context.Context, in io.Reader, out io.Writer, args ...string) error {
+	var said bytes.Buffer
+	c := exec.CommandContext(ctx, e.Command, args...) //nolint:gosec // one of three programs, with arguments of this package
+	c.Stdin, c.Stdout, c.Stderr = in, out, &said
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s %s: %w", e.Command, args[0], context.Cause(ctx))
+		}
+		return fmt.Errorf("%w: %s %s: %w: %s", ErrEngine, e.Command, args[0], err, lastLine(said.String()))
+	}
+	return nil
+}
+
+// lastLine returns the last line of text that says something; engines put their reason there.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for _, line := range slices.Backward(lines) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line
+		}
+	}
+	return "it said nothing"
+}

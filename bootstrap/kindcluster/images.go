@@ -1,0 +1,91 @@
+package kindcluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	"sigs.k8s.io/kind/pkg/exec"
+)
+
+// lookEvery is how often a node that is being made is looked at.
+const lookEvery = 200 * time.Millisecond
+
+// WaitForImages waits until the node takes images, which it does long before its API server answers.
+func (c *Cluster) WaitForImages(ctx context.Context) error {
+	for {
+		n, err := c.node()
+		if err == nil {
+			err = n.CommandContext(ctx, "ctr", "--namespace=k8s.io", "version").SetStdout(io.Discard).SetStderr(io.Discard).Run()
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a node of cluster %s: %w", c.Name, context.Cause(ctx))
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// HasImage reports whether the node holds an image of this reference.
+func (c *Cluster) HasImage(ctx context.Context, reference string) (bool, error) {
+	n, err := c.node()
+	if err != nil {
+		return false, err
+	}
+	lines, err := exec.OutputLines(n.CommandContext(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+qualified(reference)))
+	if err != nil {
+		return false, fmt.Errorf("list the images of cluster %s: %w", c.Name, err)
+	}
+	return len(lines) > 0, nil
+}
+
+// LoadImages reads an archive of images into the node. It ends when ctx does.
+func (c *Cluster) LoadImages(ctx context.Context, archive io.Reader) error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	if err := nodeutils.LoadImageArchive(n, untilDone{ctx, archive}); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("load images into cluster %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// untilDone is a reader that fails once a context ends.
+type untilDone struct {
+	ctx context.Context //nolint:containedctx // io.Reader has no other place for it
+	io.Reader
+}
+
+// Read reads, or fails when the context has ended.
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// qualified is a reference as a node stores it: with a registry and a tag.
+// Source: https://pkg.go.dev/github.com/distribution/reference#ParseNormalizedNamed
+func qualified(reference string) string {
+	first, rest, found := strings.Cut(reference, "/")
+	switch {
+	case !found:
+		reference = "docker.io/library/" + reference
+	case !strings.ContainsAny(first, ".:") && first != "localhost":
+		reference = "docker.io/" + first + "/" + rest
+	}
+	if !strings.Contains(reference[strings.LastIndexByte(reference, '/'):], ":") && !strings.Contains(reference, "@") {
+		reference += ":latest"
+	}
+	return reference
+}

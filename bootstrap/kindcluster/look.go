@@ -1,0 +1,125 @@
+package kindcluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+)
+
+// Phase is how far a cluster is.
+type Phase int
+
+// Phases of a cluster. The zero value means that there is none.
+const (
+	Absent Phase = iota
+	// Foreign is a cluster of the same name that was not made here: it lacks the ports that every one of ours has.
+	Foreign
+	// Unfinished is one of ours whose creation was interrupted; nobody can have used it.
+	Unfinished
+	// Stopped is complete, and its containers do not run.
+	Stopped
+	// Running is complete, and its containers run; whether its API answers has to be asked there.
+	Running
+)
+
+// State is what an engine knows of a cluster.
+type State struct {
+	Phase Phase
+	// Ports are the ports of this machine by the node's port that each leads to.
+	Ports map[int]int
+	// Nodes are the names of its containers.
+	Nodes []string
+}
+
+// marker is a file in the node's container that says that the creation was completed. It is inside the container, so
+// it cannot outlive it, and can be read when the container does not run.
+const marker = "/kind/aip-dev"
+
+// Look says how far the cluster is. It only reads. ports are the node's ports that must lead outside for the cluster
+// to be one of ours.
+func (c *Cluster) Look(ctx context.Context, ports ...int) (State, error) {
+	found, err := c.nodes()
+	if err != nil {
+		return State{}, err
+	}
+	if len(found) == 0 {
+		return State{}, nil
+	}
+	state := State{Phase: Running, Ports: map[int]int{}}
+	for _, n := range found {
+		state.Nodes = append(state.Nodes, n.String())
+	}
+	running := true
+	for _, name := range state.Nodes {
+		seen, err := c.inspect(ctx, name)
+		if err != nil {
+			return State{}, err
+		}
+		running = running && seen.running
+		for container, host := range seen.ports {
+			state.Ports[container] = host
+		}
+	}
+	for _, port := range ports {
+		if state.Ports[port] == 0 {
+			state.Phase = Foreign
+			return state, nil
+		}
+	}
+	switch {
+	case !c.complete(ctx, state.Nodes[0]):
+		state.Phase = Unfinished
+	case !running:
+		state.Phase = Stopped
+	}
+	return state, nil
+}
+
+type container struct {
+	running bool
+	ports   map[int]int
+}
+
+// inspect reads a container's state and its port bindings: {"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}.
+func (c *Cluster) inspect(ctx context.Context, name string) (container, error) {
+	out, err := c.engine.output(ctx, "inspect", "--format", `{"Running":{{.State.Running}},"Ports":{{json .HostConfig.PortBindings}}}`, name)
+	if err != nil {
+		return container{}, err
+	}
+	var said struct {
+		Running bool
+		Ports   map[string][]struct{ HostPort string }
+	}
+	if err := json.Unmarshal(out, &said); err != nil {
+		return container{}, fmt.Errorf("read what %s says of container %s: %w", c.engine.Command, name, err)
+	}
+	seen := container{running: said.Running, ports: map[int]int{}}
+	for port, bindings := range said.Ports {
+		inside, err := strconv.Atoi(strings.TrimSuffix(port, "/tcp"))
+		if err != nil || len(bindings) == 0 {
+			continue // not TCP, or not published
+		}
+		if outside, err := strconv.Atoi(bindings[0].HostPort); err == nil {
+			seen.ports[inside] = outside
+		}
+	}
+	return seen, nil
+}
+
+// complete reports whether the marker is there. Copying works for containers that do not run as well.
+func (c *Cluster) complete(ctx context.Context, node string) bool {
+	_, err := c.engine.output(ctx, "cp", node+":"+marker, "-")
+	return err == nil
+}
+
+func (c *Cluster) nodes() ([]nodes.Node, error) {
+	found, err := c.provider.ListNodes(c.Name)
+	if err != nil {
+		return nil, fmt.Errorf("list the nodes of cluster %s: %w", c.Name, err)
+	}
+	return found, nil
+}
