@@ -46,6 +46,27 @@ type Environment struct {
 	Audience string `json:"audience"`
 	// SamplePolicies installs the sample SafetyPolicies when true.
 	SamplePolicies bool `json:"samplePolicies"`
+	// Images are the container images, for clusters that run containers.
+	Images Images `json:"images,omitzero"`
+	// Kind is what only a kind cluster has.
+	Kind Kind `json:"kind,omitzero"`
+}
+
+// Images are references of container images. Empty means the default.
+type Images struct {
+	// Node is the image of a kind node; the default is that of the kind library.
+	Node string `json:"node,omitempty"`
+	// Gateway is the gateway's image; the default is made of the running program.
+	Gateway string `json:"gateway,omitempty"`
+}
+
+// Kind describes a kind cluster beyond what every environment has.
+type Kind struct {
+	// Mounts are folders of this machine in the node: host path by path in the node.
+	Mounts map[string]string `json:"mounts,omitempty"`
+	// ConfigPatches are kubeadm configuration patches in YAML.
+	// Source: https://kind.sigs.k8s.io/docs/user/configuration/#kubeadm-config-patches
+	ConfigPatches []string `json:"configPatches,omitempty"`
 }
 
 // Ports on loopback. 0 means the default port, or the next free one when that is taken; another number means

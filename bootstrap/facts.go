@@ -14,6 +14,7 @@ type Facts struct {
 	Version  int           `json:"version"`
 	Name     string        `json:"name"`
 	Cluster  ClusterFacts  `json:"cluster"`
+	Images   ImagesFacts   `json:"images,omitzero"`
 	Identity IdentityFacts `json:"identity"`
 	Gateway  GatewayFacts  `json:"gateway"`
 	Proof    ProofFacts    `json:"proof"`
@@ -34,6 +35,12 @@ type ClusterFacts struct {
 	APIPort     int `json:"apiPort,omitempty"`
 	GatewayPort int `json:"gatewayPort,omitempty"`
 	IssuerPort  int `json:"issuerPort,omitempty"`
+}
+
+// ImagesFacts say which container images were brought into the cluster.
+type ImagesFacts struct {
+	// Gateway is the reference of the gateway's image, repository and tag.
+	Gateway string `json:"gateway,omitempty"`
 }
 
 // IdentityFacts say where the OIDC issuer is and who exists in its realm.

@@ -77,21 +77,43 @@ func (r Runner) Up(ctx context.Context, plan Plan, facts Facts) (Facts, int, err
 
 // Down removes what the steps of the plan made, backwards.
 func (r Runner) Down(ctx context.Context, plan Plan, facts Facts) error {
+	return r.backwards(plan, "removed", func(step Step) func(Reporter) error {
+		remover, ok := step.(Remover)
+		if !ok {
+			return nil
+		}
+		return func(report Reporter) error { return remover.Remove(ctx, facts, report) }
+	})
+}
+
+// Stop ends what the steps of the plan let run, backwards, and keeps what they store.
+func (r Runner) Stop(ctx context.Context, plan Plan, facts Facts) error {
+	return r.backwards(plan, "stopped", func(step Step) func(Reporter) error {
+		stopper, ok := step.(Stopper)
+		if !ok {
+			return nil
+		}
+		return func(report Reporter) error { return stopper.Stop(ctx, facts, report) }
+	})
+}
+
+// backwards does one thing to every step for which there is something to do, last step first.
+func (r Runner) backwards(plan Plan, done string, what func(Step) func(Reporter) error) error {
 	began := r.Now()
 	for _, stage := range slices.Backward(plan) {
 		for _, step := range slices.Backward(stage) {
-			remover, ok := step.(Remover)
-			if !ok {
+			do := what(step)
+			if do == nil {
 				continue
 			}
 			start := r.Now()
 			r.emit(progress.Event{Kind: progress.Started, Step: step.Name()})
-			if err := remover.Remove(ctx, facts, reporter{r, step.Name()}); err != nil {
+			if err := do(reporter{r, step.Name()}); err != nil {
 				r.failed(step.Name(), start, err)
 				r.end(began, "failed")
 				return &StepError{Step: step.Name(), Err: err}
 			}
-			r.emit(progress.Event{Kind: progress.Done, Step: step.Name(), Text: "removed", Took: r.Now().Sub(start)})
+			r.emit(progress.Event{Kind: progress.Done, Step: step.Name(), Text: done, Took: r.Now().Sub(start)})
 		}
 	}
 	r.end(began, "")

@@ -49,6 +49,12 @@ type Remover interface {
 	Remove(ctx context.Context, facts Facts, report Reporter) error
 }
 
+// Stopper is a Step that can end what runs and keep what is stored.
+type Stopper interface {
+	Step
+	Stop(ctx context.Context, facts Facts, report Reporter) error
+}
+
 // Stage is a set of steps that may run side by side.
 type Stage []Step
 

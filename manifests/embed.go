@@ -6,6 +6,7 @@ package manifests
 import (
 	"embed"
 	"io/fs"
+	"strings"
 )
 
 // The prefix all: is needed because go:embed leaves out names that start with _ or a dot, such as _helpers.tpl.
@@ -28,6 +29,16 @@ func Policies() fs.FS { return sub("policies") }
 func Keycloak() []byte {
 	b, _ := files.ReadFile("keycloak-dev.yaml") // cannot fail: the compiler checked that the file is there
 	return b
+}
+
+// KeycloakImage returns the reference of the image in the manifest of Keycloak.
+func KeycloakImage() string {
+	for line := range strings.Lines(string(Keycloak())) {
+		if reference, found := strings.CutPrefix(strings.TrimSpace(line), "image: "); found {
+			return reference
+		}
+	}
+	return "" // a test holds that the manifest names one
 }
 
 // sub cannot fail: fs.Sub refuses invalid paths only, and its callers pass constants.

@@ -76,6 +76,9 @@ func TestKeycloak(t *testing.T) {
 		t.Errorf("service port is %d, want 8080", p)
 	}
 	c := deploy.Spec.Template.Spec.Containers[0]
+	if manifests.KeycloakImage() != c.Image {
+		t.Errorf("KeycloakImage is %q, want %q", manifests.KeycloakImage(), c.Image)
+	}
 	if c.Image != "quay.io/keycloak/keycloak:26.0.7" || c.ImagePullPolicy != corev1.PullIfNotPresent || strings.Join(c.Args, " ") != "start-dev" {
 		t.Errorf("container is %s, %s, %v", c.Image, c.ImagePullPolicy, c.Args)
 	}

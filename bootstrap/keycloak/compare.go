@@ -14,6 +14,7 @@ const (
 	mapperType     = "oidc-audience-mapper"
 	openIDConnect  = "openid-connect"
 	authenticator  = "client-secret"
+	frontendURL    = "frontendUrl"
 	customAudience = "included.custom.audience"
 	clientAudience = "included.client.audience" // wins over customAudience when it is set
 )
@@ -49,6 +50,12 @@ func (p plan) diff() Diff {
 func (a *Admin) compare(have snapshot, want Realm) plan {
 	var p plan
 	rep := gocloak.RealmRepresentation{Realm: &want.Name, Enabled: gocloak.BoolP(true)}
+	attributes := attributesOf(have.realm)
+	frontend := attributes[frontendURL]
+	if want.FrontendURL != "" {
+		attributes[frontendURL] = want.FrontendURL // with all others: Keycloak drops those that an update leaves out
+		rep.Attributes = &attributes
+	}
 	switch {
 	case have.realm == nil:
 		p.realm = []change{{
@@ -63,11 +70,26 @@ func (a *Admin) compare(have snapshot, want Realm) plan {
 			findings: []string{"realm " + want.Name + ": disabled"}, verb: "enable", object: "realm " + want.Name,
 			write: func(ctx context.Context, token string) error { return a.api.UpdateRealm(ctx, token, rep) },
 		}}
+	case want.FrontendURL != "" && frontend != want.FrontendURL:
+		p.realm = []change{{
+			findings: []string{fmt.Sprintf("realm %s: issuer begins with %q, expected %q", want.Name, frontend, want.FrontendURL)},
+			verb:     "update", object: "realm " + want.Name,
+			write: func(ctx context.Context, token string) error { return a.api.UpdateRealm(ctx, token, rep) },
+		}}
 	}
 	for _, c := range want.Clients {
 		p.clients = append(p.clients, a.compareClient(have.clients[c.ID], want.Name, c))
 	}
 	return p
+}
+
+// attributesOf returns a copy of a realm's attributes.
+func attributesOf(realm *gocloak.RealmRepresentation) map[string]string {
+	out := map[string]string{}
+	if realm != nil && realm.Attributes != nil {
+		maps.Copy(out, *realm.Attributes)
+	}
+	return out
 }
 
 func (a *Admin) compareClient(have *gocloak.Client, realm string, want Client) []change {

@@ -12,6 +12,10 @@ import (
 type Realm struct {
 	// Name is the realm's name in URLs, such as "aip".
 	Name string
+	// FrontendURL is the base of the issuer in tokens, whatever name they were asked for by, such as
+	// "http://keycloak:8080". Empty leaves that to Keycloak. It is the realm's attribute frontendUrl.
+	// Source: https://www.keycloak.org/server/hostname
+	FrontendURL string
 	// Clients have different IDs.
 	Clients []Client
 }

@@ -98,7 +98,7 @@ func (c *Cluster) Create(ctx context.Context, s Spec) error {
 		return c.finish(ctx)
 	case <-ctx.Done():
 	}
-	return errors.Join(context.Cause(ctx), c.abandon(ended, s.Kubeconfig))
+	return errors.Join(ctx.Err(), c.abandon(ended, s.Kubeconfig))
 }
 
 // abandon takes the nodes away from a creation under way, which makes it end, and then what it may have made after that.

@@ -190,6 +190,15 @@ func (e *Engine) HasImage(ctx context.Context, reference string) (bool, error) {
 	return err == nil, nil
 }
 
+// Pull gets an image from its registry. told receives what the engine says, a line a call.
+func (e *Engine) Pull(ctx context.Context, reference string, told func(line string)) error {
+	out, err := e.output(ctx, "pull", reference)
+	for line := range strings.Lines(string(out)) {
+		told(strings.TrimSpace(line))
+	}
+	return err
+}
+
 // Save writes an image of the engine to w, as an archive that nodes can load.
 func (e *Engine) Save(ctx context.Context, reference string, w io.Writer) error {
 	return e.run(ctx, nil, w, "save", reference)
@@ -213,7 +222,7 @@ func (e *Engine) run(ctx context.Context, in io.Reader, out io.Writer, args ...s
 	c.Stdin, c.Stdout, c.Stderr = in, out, &said
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s %s: %w", e.Command, args[0], context.Cause(ctx))
+			return fmt.Errorf("%s %s: %w", e.Command, args[0], ctx.Err())
 		}
 		return fmt.Errorf("%w: %s %s: %w: %s", ErrEngine, e.Command, args[0], err, lastLine(said.String()))
 	}

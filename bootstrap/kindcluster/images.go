@@ -26,7 +26,7 @@ func (c *Cluster) WaitForImages(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for a node of cluster %s: %w", c.Name, context.Cause(ctx))
+			return fmt.Errorf("wait for a node of cluster %s: %w", c.Name, ctx.Err())
 		case <-time.After(lookEvery):
 		}
 	}
@@ -53,7 +53,7 @@ func (c *Cluster) LoadImages(ctx context.Context, archive io.Reader) error {
 	}
 	if err := nodeutils.LoadImageArchive(n, untilDone{ctx, archive}); err != nil {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			err = ctx.Err()
 		}
 		return fmt.Errorf("load images into cluster %s: %w", c.Name, err)
 	}
@@ -68,7 +68,7 @@ type untilDone struct {
 
 // Read reads, or fails when the context has ended.
 func (r untilDone) Read(p []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
+	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
 	return r.Reader.Read(p)

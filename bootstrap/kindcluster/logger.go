@@ -15,14 +15,26 @@ type logger struct{ note func(line string) }
 
 func (l logger) say(text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		if line = strings.TrimSpace(strings.TrimFunc(line, decoration)); line != "" {
-			l.note(line)
+		if strings.HasPrefix(strings.TrimSpace(line), "✓") {
+			continue // it was told when it began
+		}
+		words := strings.Fields(strings.Map(plain, line))
+		if n := len(words); n > 0 && words[n-1] == "..." {
+			words = words[:n-1]
+		}
+		if len(words) > 0 {
+			l.note(strings.ToLower(words[0][:1]) + strings.Join(words, " ")[1:])
 		}
 	}
 }
 
-// decoration are bullets, ticks and pictures.
-func decoration(r rune) bool { return r == ' ' || r > 0x2000 }
+// plain drops bullets, ticks and pictures.
+func plain(r rune) rune {
+	if r > 0x2000 {
+		return -1
+	}
+	return r
+}
 
 // Warn, Warnf, Error, Errorf, Info and Infof pass a line on; kind's errors come back as errors as well.
 func (l logger) Warn(message string)            { l.say(message) }

@@ -44,7 +44,7 @@ func (c cluster) Observe(_ context.Context, facts bootstrap.Facts) (bootstrap.Ob
 	if !alive || status.State != daemon.Usable {
 		return bootstrap.Observation{State: bootstrap.Absent, Facts: facts}, nil
 	}
-	if err := c.samePorts(status); err != nil {
+	if err := samePorts(c.env.Ports, Ports{Gateway: status.GatewayPort, Issuer: status.IssuerPort}); err != nil {
 		return bootstrap.Observation{}, err
 	}
 	learned := c.learn(facts, status)
@@ -54,12 +54,13 @@ func (c cluster) Observe(_ context.Context, facts bootstrap.Facts) (bootstrap.Ob
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: "kube-apiserver " + learned.Cluster.Version, Facts: learned}, nil
 }
 
-func (c cluster) samePorts(s daemon.Status) error {
-	if want := c.env.Ports.Gateway; want != 0 && want != s.GatewayPort {
-		return &PortError{"gateway", s.GatewayPort, want}
+// samePorts returns an error when other ports are asked for than those that the environment runs with.
+func samePorts(asked bootstrap.Ports, has Ports) error {
+	if want := asked.Gateway; want != 0 && want != has.Gateway {
+		return &PortError{"gateway", has.Gateway, want}
 	}
-	if want := c.env.Ports.Issuer; want != 0 && want != s.IssuerPort {
-		return &PortError{"issuer", s.IssuerPort, want}
+	if want := asked.Issuer; want != 0 && want != has.Issuer {
+		return &PortError{"issuer", has.Issuer, want}
 	}
 	return nil
 }
@@ -79,7 +80,7 @@ func (c cluster) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 	}
 	var started *daemon.Process
 	if !alive {
-		chosen, err := c.choosePorts(ctx, facts, report)
+		chosen, err := choosePorts(ctx, c.env, c.deps, facts, report)
 		if err != nil {
 			return facts, err
 		}
@@ -96,34 +97,41 @@ func (c cluster) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 		return facts, fmt.Errorf("%w; see %s", err, filepath.Join(c.deps.Dir, "serve.log"))
 	}
 	facts = c.learn(facts, status)
+	if facts.Cluster.Version, err = serverVersion(facts); err != nil {
+		return facts, err
+	}
+	report.Note("kube-apiserver %s", facts.Cluster.Version)
+	return facts, nil
+}
+
+// serverVersion asks the API server for its version, such as v1.37.2.
+func serverVersion(facts bootstrap.Facts) (string, error) {
 	config, err := kube(facts)
 	if err != nil {
-		return facts, err
+		return "", err
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return facts, fmt.Errorf("make a client of the API server: %w", err)
+		return "", fmt.Errorf("make a client of the API server: %w", err)
 	}
 	version, err := client.Discovery().ServerVersion()
 	if err != nil {
-		return facts, fmt.Errorf("ask the API server for its version: %w", err)
+		return "", fmt.Errorf("ask the API server for its version: %w", err)
 	}
-	facts.Cluster.Version = version.GitVersion
-	report.Note("kube-apiserver %s", version.GitVersion)
-	return facts, nil
+	return version.GitVersion, nil
 }
 
 // choosePorts takes the ports asked for, else those of the last time, else the defaults. A port that was asked for
 // must be free; for the others see choosePort.
-func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (Ports, error) {
+func choosePorts(ctx context.Context, env bootstrap.Environment, deps Deps, facts bootstrap.Facts, report bootstrap.Reporter) (Ports, error) {
 	var out Ports
 	for _, p := range []struct {
 		what                    string
 		asked, known, byDefault int
 		to                      *int
 	}{
-		{"gateway", c.env.Ports.Gateway, facts.Cluster.GatewayPort, bootstrap.DefaultGatewayPort, &out.Gateway},
-		{"issuer", c.env.Ports.Issuer, facts.Cluster.IssuerPort, bootstrap.DefaultIssuerPort, &out.Issuer},
+		{"gateway", env.Ports.Gateway, facts.Cluster.GatewayPort, bootstrap.DefaultGatewayPort, &out.Gateway},
+		{"issuer", env.Ports.Issuer, facts.Cluster.IssuerPort, bootstrap.DefaultIssuerPort, &out.Issuer},
 	} {
 		if p.asked != 0 {
 			if err := ports.Check(ctx, p.asked); err != nil {
@@ -132,7 +140,7 @@ func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report 
 			*p.to = p.asked
 			continue
 		}
-		want, err := c.choosePort(ctx, p.what, p.known, p.byDefault, report)
+		want, err := deps.choosePort(ctx, p.what, p.known, p.byDefault, report)
 		if err != nil {
 			return out, err
 		}
@@ -147,11 +155,11 @@ func (c cluster) choosePorts(ctx context.Context, facts bootstrap.Facts, report 
 
 // choosePort takes the port of the last time, else the default, else the next one that is free and that no other
 // environment will want when it starts again.
-func (c cluster) choosePort(ctx context.Context, what string, known, byDefault int, report bootstrap.Reporter) (int, error) {
+func (d Deps) choosePort(ctx context.Context, what string, known, byDefault int, report bootstrap.Reporter) (int, error) {
 	want, why := known, ""
 	if known == 0 {
 		want = byDefault
-		if owner, reserved := c.deps.Reserved[want]; reserved {
+		if owner, reserved := d.Reserved[want]; reserved {
 			why = fmt.Sprintf("port %d belongs to environment %s", want, owner)
 		}
 	}
@@ -167,7 +175,7 @@ func (c cluster) choosePort(ctx context.Context, what string, known, byDefault i
 		why = taken.Error()
 	}
 	free := want
-	for reserved := true; reserved; _, reserved = c.deps.Reserved[free] {
+	for reserved := true; reserved; _, reserved = d.Reserved[free] {
 		var err error
 		if free, err = ports.Next(ctx, free+1); err != nil {
 			return 0, fmt.Errorf("%s: %w", what, err)
@@ -182,4 +190,9 @@ func (c cluster) Remove(ctx context.Context, _ bootstrap.Facts, report bootstrap
 	report.Note("ending kube-apiserver and etcd")
 	_, err := daemon.Stop(ctx, c.deps.Dir, stopGrace)
 	return err
+}
+
+// Stop ends the serving process; the store is a folder and stays.
+func (c cluster) Stop(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) error {
+	return c.Remove(ctx, facts, report)
 }

@@ -16,7 +16,7 @@ import (
 
 func TestSamePorts(t *testing.T) {
 	t.Parallel()
-	running := daemon.Status{GatewayPort: 8080, IssuerPort: 8091}
+	running := Ports{Gateway: 8080, Issuer: 8091}
 	for name, c := range map[string]struct {
 		asked bootstrap.Ports
 		want  *PortError
@@ -26,7 +26,7 @@ func TestSamePorts(t *testing.T) {
 		"gateway":        {bootstrap.Ports{Gateway: 9000}, &PortError{"gateway", 8080, 9000}},
 		"issuer":         {bootstrap.Ports{Gateway: 8080, Issuer: 8090}, &PortError{"issuer", 8091, 8090}},
 	} {
-		err := cluster{env: bootstrap.Environment{Ports: c.asked}}.samePorts(running)
+		err := samePorts(c.asked, running)
 		var got *PortError
 		switch found := errors.As(err, &got); {
 		case found != (c.want != nil):
@@ -68,7 +68,7 @@ func TestChoosePorts(t *testing.T) {
 	}
 	choose := func(asked bootstrap.Ports, known bootstrap.ClusterFacts) (Ports, *report, error) {
 		r := &report{}
-		chosen, err := cluster{env: bootstrap.Environment{Ports: asked}}.choosePorts(t.Context(), bootstrap.Facts{Cluster: known}, r)
+		chosen, err := choosePorts(t.Context(), bootstrap.Environment{Ports: asked}, Deps{}, bootstrap.Facts{Cluster: known}, r)
 		return chosen, r, err
 	}
 
@@ -107,7 +107,7 @@ func TestReservedPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cluster{deps: Deps{Reserved: map[int]string{first: "other", second: "other"}}}
+	c := Deps{Reserved: map[int]string{first: "other", second: "other"}}
 	r := &report{}
 	chosen, err := c.choosePort(t.Context(), "gateway", 0, first, r)
 	if err != nil || chosen <= second || len(r.warnings) != 1 || r.warnings[0] != fmt.Sprintf("gateway: port %d belongs to environment other; %d is used instead", first, chosen) {

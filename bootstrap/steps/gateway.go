@@ -30,10 +30,24 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	})
 	// On a developer's machine the same request is sent again and again on purpose.
 	proposed["gateway"].(map[string]any)["dedupWindow"] = "0s" //nolint:forcetypeassert // built two lines above
-	return release.Spec{
-		Chart: manifests.Chart(), Defaults: proposed,
-		Values: auth(map[string]any{"oidcIssuerURL": facts.Identity.IssuerURL, "oidcAudience": g.env.Audience}),
+	fixed := auth(map[string]any{"oidcIssuerURL": facts.Identity.IssuerURL, "oidcAudience": g.env.Audience})
+	values := fixed["gateway"].(map[string]any) //nolint:forcetypeassert // built one line above
+	if facts.Images.Gateway != "" {
+		values["image"] = image(facts.Images.Gateway)
 	}
+	if facts.Cluster.Kind == bootstrap.ClusterKind {
+		values["service"] = map[string]any{"type": "NodePort", "nodePort": gatewayNodePort}
+	}
+	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed}
+}
+
+// image returns the chart's values for a reference of the form REPOSITORY:TAG.
+func image(reference string) map[string]any {
+	repository, tag := reference, "latest"
+	if colon := strings.LastIndexByte(reference, ':'); colon > strings.LastIndexByte(reference, '/') {
+		repository, tag = reference[:colon], reference[colon+1:]
+	}
+	return map[string]any{"repository": repository, "tag": tag}
 }
 
 func (g gateway) manager(facts bootstrap.Facts, log func(string, ...any)) (*release.Manager, error) {
@@ -97,7 +111,7 @@ func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 	if err != nil {
 		return facts, err
 	}
-	if err := waitRollout(ctx, config, Namespace, GatewayDeployment, report); err != nil {
+	if err := g.deps.waitRollout(ctx, config, Namespace, GatewayDeployment, report); err != nil {
 		return facts, err
 	}
 	report.Note("chart %s", facts.Gateway.Chart)

@@ -5,17 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/keycloak"
 	"github.com/aip-dev/aip-dev/bootstrap/objects"
-	"github.com/aip-dev/aip-dev/manifests"
 )
 
 // The administrator of the development provider, as the guide names it. It is well known on purpose: the provider
@@ -38,16 +35,20 @@ func (identity) Name() string { return "identity" }
 
 // learn names where the provider is; ports are known once the cluster is.
 func (i identity) learn(facts bootstrap.Facts) bootstrap.Facts {
-	address := fmt.Sprintf("http://localhost:%d", facts.Cluster.IssuerPort)
-	facts.Identity = bootstrap.IdentityFacts{IssuerURL: address + "/realms/" + i.env.Realm, Address: address, Realm: i.env.Realm}
+	facts.Identity = bootstrap.IdentityFacts{
+		IssuerURL: issuerBase(facts.Cluster) + "/realms/" + i.env.Realm, Address: issuerAddress(facts.Cluster), Realm: i.env.Realm,
+	}
 	for _, c := range i.env.Clients {
 		facts.Identity.Clients = append(facts.Identity.Clients, bootstrap.ClientFacts{ID: c.ID, Role: c.Role, Secret: SecretName(c.ID)})
 	}
 	return facts
 }
 
-func (i identity) realm() keycloak.Realm {
+func (i identity) realm(facts bootstrap.Facts) keycloak.Realm {
 	realm := keycloak.Realm{Name: i.env.Realm}
+	if facts.Cluster.Kind != bootstrap.ClusterEmbedded {
+		realm.FrontendURL = issuerBase(facts.Cluster)
+	}
 	for _, c := range i.env.Clients {
 		realm.Clients = append(realm.Clients, keycloak.Client{ID: c.ID, Secret: c.Secret, Audience: i.env.Audience})
 	}
@@ -83,7 +84,7 @@ func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 	if _, ok, err := rolledOut(ctx, config, IdentityNamespace, IdentityName); err != nil || !ok {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the provider is not available", Facts: facts}, err
 	}
-	diff, err := i.admin(facts).Observe(ctx, i.realm())
+	diff, err := i.admin(facts).Observe(ctx, i.realm(facts))
 	switch {
 	case errors.Is(err, keycloak.ErrUnreachable):
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the provider does not answer", Facts: facts}, nil
@@ -119,10 +120,14 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 	for _, kept := range result.Kept {
 		report.Warn("%s was changed by hand and is left as it is", kept)
 	}
-	if err := waitRollout(ctx, config, IdentityNamespace, IdentityName, report); err != nil {
+	if err := i.deps.waitRollout(ctx, config, IdentityNamespace, IdentityName, report); err != nil {
 		return facts, err
 	}
-	if _, err := i.admin(facts).Apply(ctx, i.realm(), func(text string) { report.Note("%s", text) }); err != nil {
+	err = onceReached(ctx, keycloak.ErrUnreachable, func() error {
+		_, err := i.admin(facts).Apply(ctx, i.realm(facts), func(text string) { report.Note("%s", text) })
+		return err
+	})
+	if err != nil {
 		return facts, fmt.Errorf("configure realm %s at %s: %w", i.env.Realm, facts.Identity.Address, err)
 	}
 	report.Note("%s", i.summary())
@@ -131,7 +136,7 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 
 // manifest is the provider with its host name pinned, and the clients' Secrets.
 func (i identity) manifest(facts bootstrap.Facts) ([]byte, error) {
-	provider, err := pinHostname(manifests.Keycloak(), facts.Identity.Address)
+	provider, err := provider(facts.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -162,43 +167,4 @@ func (i identity) manifest(facts bootstrap.Facts) ([]byte, error) {
 		}
 	}
 	return bytes.Join(documents, []byte("\n---\n")), nil
-}
-
-// pinHostname adds KC_HOSTNAME to the provider's Deployment, so that tokens carry one issuer by whatever name they
-// were asked for. Source: https://www.keycloak.org/server/hostname
-func pinHostname(manifest []byte, address string) ([]byte, error) {
-	var out []string
-	for document := range strings.SplitSeq(string(manifest), "\n---\n") {
-		var object unstructured.Unstructured
-		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-			return nil, fmt.Errorf("decode the provider's manifest: %w", err)
-		}
-		if object.GetKind() != "Deployment" {
-			out = append(out, document)
-			continue
-		}
-		path := []string{"spec", "template", "spec", "containers"}
-		containers, found, err := unstructured.NestedSlice(object.Object, path...)
-		if err != nil {
-			return nil, fmt.Errorf("read the containers of the provider's Deployment: %w", err)
-		}
-		if !found || len(containers) == 0 {
-			return nil, errors.New("the provider's Deployment has no containers")
-		}
-		container, ok := containers[0].(map[string]any)
-		if !ok {
-			return nil, errors.New("the first container of the provider's Deployment is not an object")
-		}
-		env, _ := container["env"].([]any)
-		container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
-		if err := unstructured.SetNestedSlice(object.Object, containers, path...); err != nil {
-			return nil, fmt.Errorf("pin the provider's host name: %w", err)
-		}
-		pinned, err := yaml.Marshal(object.Object)
-		if err != nil {
-			return nil, fmt.Errorf("encode the provider's manifest: %w", err)
-		}
-		out = append(out, string(pinned))
-	}
-	return []byte(strings.Join(out, "\n---\n")), nil
 }

@@ -70,7 +70,7 @@ func TestPinHostnameOfNoManifest(t *testing.T) {
 func TestIdentityManifest(t *testing.T) {
 	t.Parallel()
 	step := identity{env: bootstrap.Default()}
-	facts := step.learn(bootstrap.Facts{Cluster: bootstrap.ClusterFacts{IssuerPort: 18090}})
+	facts := step.learn(bootstrap.Facts{Cluster: bootstrap.ClusterFacts{Kind: bootstrap.ClusterEmbedded, IssuerPort: 18090}})
 	if facts.Identity.IssuerURL != "http://localhost:18090/realms/aip" || facts.Identity.Address != "http://localhost:18090" {
 		t.Errorf("learned %+v", facts.Identity)
 	}
@@ -94,7 +94,7 @@ func TestIdentityManifest(t *testing.T) {
 			t.Errorf("Secret of %s: %+v", c.ID, secret.ObjectMeta)
 		}
 	}
-	realm := step.realm()
+	realm := step.realm(facts)
 	if realm.Name != "aip" || len(realm.Clients) != 3 || realm.Clients[0].Audience != "aip-gateway" || realm.Clients[1].ID != "aip-reviewer-1" {
 		t.Errorf("realm: %d clients of %s", len(realm.Clients), realm.Name)
 	}

@@ -41,7 +41,7 @@ func onServer(t *testing.T) bootstrap.Facts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bootstrap.Facts{Cluster: bootstrap.ClusterFacts{Kubeconfig: path, GatewayPort: 18080, IssuerPort: 18090}}
+	return bootstrap.Facts{Cluster: bootstrap.ClusterFacts{Kind: bootstrap.ClusterEmbedded, Kubeconfig: path, GatewayPort: 18080, IssuerPort: 18090}}
 }
 
 // clients returns a typed client of the API server of this test process.

@@ -27,11 +27,17 @@ type Deps struct {
 	Dir string
 	// Reserved are the ports of other environments on this machine, which may be stopped, and the names of these.
 	Reserved map[int]string
+	// Engine names the container engine to use, as KIND_EXPERIMENTAL_PROVIDER does for kind; empty means any.
+	Engine string
+	// RolloutLimit is how long a Deployment may take to become available; 0 means DefaultRolloutLimit.
+	RolloutLimit time.Duration
 	// Program and ServeArgs start the serving copy of this program.
 	Program   string
 	ServeArgs func(ports Ports) []string
 	// Prove sends a request the whole way, from a token to a decision, and takes it away again.
 	Prove func(ctx context.Context, facts bootstrap.Facts, note func(string)) error
+	// Unreachable is what an error of Prove and Whoami wraps when the gateway could not be reached.
+	Unreachable error
 	// Whoami asks the gateway who the named client is, with a fresh token, and returns its role.
 	Whoami func(ctx context.Context, facts bootstrap.Facts, client string) (role string, err error)
 	// Now is the clock.
@@ -59,6 +65,25 @@ func Embedded(e bootstrap.Environment, d Deps) bootstrap.Plan {
 		// The sample SafetyPolicies.
 		bootstrap.Then(policies{wanted: e.SamplePolicies, now: d.Now}),
 		// A token, a request and a decision, the whole way.
+		bootstrap.Then(proof{env: e, deps: d}),
+	}
+}
+
+// InContainers returns the plan of an environment in a kind cluster.
+func InContainers(e bootstrap.Environment, d Deps) bootstrap.Plan {
+	shared := newContainers(e, d)
+	return bootstrap.Plan{
+		// Does the engine answer, and is there room: memory, disk, inotify.
+		bootstrap.Then(kindPreflight{shared: shared, proc: "/proc"}),
+		bootstrap.Together(
+			// One node in a container, with ports of this machine that lead to the gateway and the provider.
+			kindCluster{env: e, deps: d, shared: shared},
+			// The gateway's image, made of this program, and the provider's, while the control plane starts.
+			kindImages{env: e, deps: d, shared: shared},
+		),
+		bootstrap.Together(resources{}, identity{env: e, deps: d}),
+		bootstrap.Then(gateway{env: e, deps: d}),
+		bootstrap.Then(policies{wanted: e.SamplePolicies, now: d.Now}),
 		bootstrap.Then(proof{env: e, deps: d}),
 	}
 }

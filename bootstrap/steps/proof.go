@@ -61,7 +61,10 @@ func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstra
 	if err := settled(ctx, config, p.deps.Now); err != nil {
 		return facts, err
 	}
-	if err := p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) }); err != nil {
+	err = onceReached(ctx, p.deps.Unreachable, func() error {
+		return p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) })
+	})
+	if err != nil {
 		return facts, err
 	}
 	digest, err := p.digest(facts)

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,8 +24,11 @@ import (
 // podInterval is how often pods are looked at once their Deployment says that it is available.
 const podInterval = 50 * time.Millisecond
 
-// rolloutLimit is how long a Deployment may take to become available.
-const rolloutLimit = 30 * time.Second
+// DefaultRolloutLimit is how long a Deployment may take to become available where no image has to be pulled.
+const DefaultRolloutLimit = 30 * time.Second
+
+// tellPodEvery is how often the reason for waiting is asked for.
+const tellPodEvery = time.Second
 
 // RolloutError says that a Deployment did not become available, and what its newest pod says.
 type RolloutError struct {
@@ -87,14 +91,19 @@ func complete(d *appsv1.Deployment) bool {
 }
 
 // waitRollout waits by watch until the Deployment's newest template serves, and tells what its pods say meanwhile.
-func waitRollout(ctx context.Context, config *rest.Config, namespace, name string, report bootstrap.Reporter) error {
+func (d Deps) waitRollout(ctx context.Context, config *rest.Config, namespace, name string, report bootstrap.Reporter) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make a client of the API server: %w", err)
 	}
 	report.Note("%s: rolling out", name)
-	limited, cancel := context.WithTimeout(ctx, rolloutLimit)
+	limit := d.RolloutLimit
+	if limit == 0 {
+		limit = DefaultRolloutLimit
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	go tellPod(limited, client, namespace, name, report)
 	only := fields.OneTermEqualSelector("metadata.name", name).String()
 	source := cache.NewFilteredListWatchFromClient(client.AppsV1().RESTClient(), "deployments", namespace,
 		func(o *metav1.ListOptions) { o.FieldSelector = only })
@@ -116,7 +125,44 @@ func waitRollout(ctx context.Context, config *rest.Config, namespace, name strin
 		return fmt.Errorf("wait for %s: %w", name, ctx.Err())
 	}
 	// The limit passed; the reason is asked for outside of it.
-	return &RolloutError{Deployment: name, After: rolloutLimit, Reason: podReason(ctx, client, namespace, name)}
+	return &RolloutError{Deployment: name, After: limit, Reason: podReason(ctx, client, namespace, name)}
+}
+
+// reachLimit is how long the way to a pod that is ready may take to open: nodes write their rules one after the other.
+const reachLimit = 15 * time.Second
+
+// onceReached calls do until it fails for another reason than absent, which says that nobody answered.
+func onceReached(ctx context.Context, absent error, do func() error) error {
+	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	for {
+		err := do()
+		if err == nil || absent == nil || !errors.Is(err, absent) {
+			return err
+		}
+		select {
+		case <-limited.Done():
+			return err
+		case <-time.After(4 * podInterval):
+		}
+	}
+}
+
+// tellPod says what a Deployment waits for, each time that this changes, until ctx ends.
+func tellPod(ctx context.Context, client kubernetes.Interface, namespace, name string, report bootstrap.Reporter) {
+	tick := time.NewTicker(tellPodEvery)
+	defer tick.Stop()
+	for last := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if reason := podReason(ctx, client, namespace, name); reason != last && ctx.Err() == nil {
+			last = reason
+			report.Note("%s: %s", name, reason)
+		}
+	}
 }
 
 // podReason returns what the newest pod of a Deployment says about itself.

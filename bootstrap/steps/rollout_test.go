@@ -124,7 +124,7 @@ func TestWaitRolloutEndsWhenItIsThrough(t *testing.T) {
 	waiting := make(chan struct{})
 	r.onNote = func() { close(waiting) }
 	done := make(chan error, 1)
-	go func() { done <- waitRollout(t.Context(), config, space, "web", r) }()
+	go func() { done <- Deps{}.waitRollout(t.Context(), config, space, "web", r) }()
 	<-waiting
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
 	if _, err := clients(t).AppsV1().Deployments(space).UpdateStatus(t.Context(), d, metav1.UpdateOptions{}); err != nil {
@@ -155,7 +155,7 @@ func TestWaitRolloutIsInterrupted(t *testing.T) {
 	space := deployment(t).Namespace
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &report{onNote: cancel}
-	err := waitRollout(ctx, testkit.Kube(t), space, "web", r)
+	err := Deps{}.waitRollout(ctx, testkit.Kube(t), space, "web", r)
 	var rollout *RolloutError
 	if !errors.Is(err, context.Canceled) || errors.As(err, &rollout) {
 		t.Errorf("got %v", err)
@@ -190,7 +190,7 @@ func TestPodReason(t *testing.T) {
 	if !strings.Contains(reason, "OIDC setup failed: 404 Not Found") {
 		t.Errorf("the pod: %q", reason)
 	}
-	err := error(&RolloutError{Deployment: "web", After: rolloutLimit, Reason: reason})
+	err := error(&RolloutError{Deployment: "web", After: DefaultRolloutLimit, Reason: reason})
 	if want := "web is not available after 30s: CrashLoopBackOff: OIDC setup failed: 404 Not Found"; err.Error() != want {
 		t.Errorf("got %q, expected %q", err, want)
 	}

@@ -25,7 +25,7 @@ func newDown(a *app) *cobra.Command {
 			if !folder.Exists() {
 				return a.print(fmt.Sprintf("environment %s is not there\n", a.name))
 			}
-			if err := a.halt(c.Context(), folder, "down", folder.Remove); err != nil {
+			if err := a.halt(c.Context(), folder, halting{"down", bootstrap.Runner.Down, folder.Remove}); err != nil {
 				return err
 			}
 			return a.print(fmt.Sprintf("environment %s is gone\n", a.name))
@@ -46,7 +46,7 @@ func newStop(a *app) *cobra.Command {
 			if !folder.Exists() {
 				return fmt.Errorf("%w: no state in %s", state.ErrNotThere, folder.Path)
 			}
-			if err := a.halt(c.Context(), folder, "stop", func() error { return nil }); err != nil {
+			if err := a.halt(c.Context(), folder, halting{"stop", bootstrap.Runner.Stop, func() error { return nil }}); err != nil {
 				return err
 			}
 			return a.print(fmt.Sprintf("environment %s is stopped; its state is kept\n", a.name))
@@ -68,7 +68,7 @@ func newStart(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			facts, err := a.bringUp(c.Context(), e, "start")
+			facts, err := a.bringUp(c.Context(), e, bringing{command: "start"})
 			if err != nil {
 				return err
 			}
@@ -77,8 +77,17 @@ func newStart(a *app) *cobra.Command {
 	}
 }
 
-// halt removes what runs and then calls after, while no other command can change the environment.
-func (a *app) halt(ctx context.Context, folder state.Folder, command string, after func() error) error {
+// halting is a way to end an environment.
+type halting struct {
+	// command names it for people.
+	command string
+	end     func(bootstrap.Runner, context.Context, bootstrap.Plan, bootstrap.Facts) error
+	// after is called when everything has ended.
+	after func() error
+}
+
+// halt ends what runs, while no other command can change the environment.
+func (a *app) halt(ctx context.Context, folder state.Folder, how halting) error {
 	unlock, err := folder.Lock()
 	if err != nil {
 		return err
@@ -88,18 +97,20 @@ func (a *app) halt(ctx context.Context, folder state.Folder, command string, aft
 	if err != nil && !errors.Is(err, state.ErrNotThere) && !errors.Is(err, state.ErrDamaged) && !errors.Is(err, state.ErrNewer) {
 		return err
 	}
-	plan, err := a.plan(bootstrap.Default(), folder)
+	e := bootstrap.Default()
+	e.Name = folder.Name
+	plan, err := a.plan(e, placeOf(facts), folder, 0)
 	if err != nil {
 		return err
 	}
-	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s", command, a.name))
+	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s", how.command, a.name))
 	if err != nil {
 		return err
 	}
 	defer show.Close()
 	runner := bootstrap.Runner{Run: strconv.FormatInt(a.now().UnixMilli(), 36), Sink: show, Save: folder.Save, Now: a.now}
-	if err := runner.Down(ctx, plan, facts); err != nil {
+	if err := how.end(runner, ctx, plan, facts); err != nil {
 		return err
 	}
-	return after()
+	return how.after()
 }

@@ -32,8 +32,8 @@ const (
 const unknownImage = "an embedded cluster runs no containers: it knows the images " + imageGateway + " and " + imageKeycloak +
 	"; for others use `aip-dev up --cluster kind`"
 
-// images returns the programs of an embedded cluster. admin is the administrator's access to it.
-func images(admin *rest.Config) func(image string) (kubelet.Process, bool) {
+// programs returns the programs of an embedded cluster. admin is the administrator's access to it.
+func programs(admin *rest.Config) func(image string) (kubelet.Process, bool) {
 	known := map[string]kubelet.Process{
 		imageGateway:  runGatewayContainer,
 		imageKeycloak: issuerContainer{admin: admin}.run,

@@ -2,58 +2,87 @@ package main
 
 import (
 	"context"
-	"net"
-	"path/filepath"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/images"
+	"github.com/aip-dev/aip-dev/bootstrap/kindcluster"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/state"
 )
 
-// engineTimeout is how long a container engine may take to accept a connection on its socket.
-const engineTimeout = 500 * time.Millisecond
+// engineVariable names the container engine to use, for kind and for this program.
+// Source: https://kind.sigs.k8s.io/docs/user/rootless/#creating-a-kind-cluster-with-rootless-podman
+const engineVariable = "KIND_EXPERIMENTAL_PROVIDER"
+
+// registryTimeout is how long auto waits to learn whether the node image can be had.
+const registryTimeout = 2 * time.Second
 
 // place resolves where the environment lives: it returns embedded, kind or existing, and why in one line. What was
-// asked for explicitly is never replaced by something else.
-func (a *app) place(ctx context.Context, asked string) (kind, why string, err error) {
-	socket, answers := a.engine(ctx)
-	switch asked {
-	case bootstrap.ClusterEmbedded:
-		return bootstrap.ClusterEmbedded, "asked for", nil
-	case bootstrap.ClusterAuto:
-		if answers {
-			return bootstrap.ClusterEmbedded, "this version makes embedded clusters only", nil
-		}
-		return bootstrap.ClusterEmbedded, "no container engine answers at " + socket, nil
-	case bootstrap.ClusterKind:
-		if !answers {
-			return "", "", failure.New(failure.Failed,
-				[]string{a.command("up --cluster embedded") + "  # needs no engine", "systemctl start docker  # or podman.socket"},
-				"no container engine answers at %s, expected docker or podman for --cluster kind; nothing was made", socket)
-		}
-		fallthrough
-	default:
-		return "", "", failure.New(failure.Failed, []string{a.command("up --cluster embedded")},
-			"--cluster %s is not part of this version, expected embedded or auto; nothing was made", asked)
+// asked for explicitly is never replaced by something else, and an environment that is there stays where it is.
+func (a *app) place(ctx context.Context, e bootstrap.Environment, folder state.Folder) (kind, why string, err error) {
+	has := ""
+	if facts, err := folder.Facts(); err == nil {
+		has = facts.Cluster.Kind
 	}
+	switch {
+	case has != "" && e.Cluster != bootstrap.ClusterAuto && has != e.Cluster:
+		return "", "", failure.New(failure.Conflict, []string{a.command("down") + " && " + a.command("up --cluster "+e.Cluster), "aip-dev up --cluster " + e.Cluster + " --name another"},
+			"environment %s lives in %s, expected %s; nothing was changed", folder.Name, has, e.Cluster)
+	case has != "" && e.Cluster == bootstrap.ClusterAuto:
+		return has, "as before", nil
+	case e.Cluster == bootstrap.ClusterEmbedded:
+		return bootstrap.ClusterEmbedded, "asked for", nil
+	case e.Cluster == bootstrap.ClusterKind:
+		if _, err := kindcluster.Detect(ctx, a.getenv(engineVariable)); err != nil {
+			return "", "", a.noEngine(err)
+		}
+		return bootstrap.ClusterKind, "asked for", nil
+	case e.Cluster == bootstrap.ClusterExisting:
+		return "", "", failure.New(failure.Failed, []string{a.command("up --cluster embedded")},
+			"--cluster %s is not part of this version, expected embedded, kind or auto; nothing was made", e.Cluster)
+	}
+	return a.choose(ctx, e)
 }
 
-// engine returns the sockets of container engines that were tried, and whether one answers.
-func (a *app) engine(ctx context.Context) (tried string, answers bool) {
-	sockets := []string{"/var/run/docker.sock"}
-	if host, ok := strings.CutPrefix(a.getenv("DOCKER_HOST"), "unix://"); ok {
-		sockets = []string{host}
+// choose takes a kind cluster when a container engine answers and the node image is there or can be had, else an
+// embedded one.
+func (a *app) choose(ctx context.Context, e bootstrap.Environment) (kind, why string, err error) {
+	engine, err := kindcluster.Detect(ctx, a.getenv(engineVariable))
+	if err != nil {
+		return bootstrap.ClusterEmbedded, err.Error(), nil //nolint:nilerr // auto falls back, and says why
 	}
-	if runtime := a.getenv("XDG_RUNTIME_DIR"); runtime != "" {
-		sockets = append(sockets, filepath.Join(runtime, "podman", "podman.sock"))
+	image := steps.NodeImage(e)
+	there, err := engine.HasImage(ctx, image)
+	if err != nil {
+		return bootstrap.ClusterEmbedded, err.Error(), nil //nolint:nilerr // auto falls back, and says why
 	}
-	dialer := net.Dialer{Timeout: engineTimeout}
-	for _, socket := range sockets {
-		if conn, err := dialer.DialContext(ctx, "unix", socket); err == nil {
-			_ = conn.Close() // it was opened to see whether somebody listens
-			return socket, true
-		}
+	if there {
+		return bootstrap.ClusterKind, engine.Command + " answers and holds the node image", nil
 	}
-	return strings.Join(sockets, " or "), false
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
+	if images.Available(ctx, image) {
+		return bootstrap.ClusterKind, engine.Command + " answers, and the node image can be pulled", nil
+	}
+	return bootstrap.ClusterEmbedded, engine.Command + " answers, but node image " + image + " is neither there nor to be had", nil
+}
+
+// noEngine explains why there can be no kind cluster.
+func (a *app) noEngine(err error) error {
+	next := []string{a.command("up --cluster embedded") + "  # needs no engine", "sudo systemctl start docker  # or install docker, podman or nerdctl"}
+	if errors.Is(err, kindcluster.ErrPermission) {
+		next = []string{"sudo usermod -aG docker $USER && newgrp docker", next[0]}
+	}
+	return failure.Wrap(err, failure.Failed, next, "%v; nothing was made", err)
+}
+
+// placeOf returns where an environment lives.
+func placeOf(facts bootstrap.Facts) string {
+	if facts.Cluster.Kind == "" {
+		return bootstrap.ClusterEmbedded
+	}
+	return facts.Cluster.Kind
 }

@@ -194,7 +194,7 @@ func (c *cluster) workloads(ctx context.Context, group *errgroup.Group, server *
 	log := slog.New(slog.NewTextHandler(c.log, nil))
 	node, err := kubelet.New(kubelet.Options{
 		Config: server.Config, NodeName: "aip-dev", EndpointPort: int32(portOf(l.node)), //nolint:gosec // a port fits
-		Images: images(server.Config), UnknownImage: unknownImage,
+		Images: programs(server.Config), UnknownImage: unknownImage,
 		Fronts: []kubelet.Front{
 			{Listeners: l.gateway, Namespace: steps.Namespace, Service: steps.GatewayDeployment, Port: gatewayServicePort},
 			{Listeners: l.issuer, Namespace: steps.IdentityNamespace, Service: steps.IdentityName, Port: issuerServicePort},

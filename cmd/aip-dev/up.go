@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
+	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
@@ -30,6 +32,8 @@ type upOptions struct {
 	file    string
 	cluster string
 	ports   bootstrap.Ports
+	images  bootstrap.Images
+	limit   time.Duration
 	samples bool
 	tui     string
 }
@@ -53,6 +57,9 @@ func newUp(a *app) *cobra.Command {
 	}}, "cluster", "where the environment lives")
 	f.IntVar(&o.ports.Gateway, "gateway-port", 0, "port of the gateway on this machine (default: 8080, or the next free one)")
 	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
+	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
+	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
+	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, 5m in containers)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
 	f.Var(&choice{&o.tui, []string{tuiAuto, tuiAlways, tuiNever}}, "tui", "open the review queue when the environment is up")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -60,7 +67,10 @@ func newUp(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		facts, err := a.bringUp(c.Context(), e, "up")
+		if o.limit < 0 {
+			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
+		}
+		facts, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit})
 		if err != nil {
 			return err
 		}
@@ -105,6 +115,12 @@ func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment,
 			return e, failure.New(failure.Usage, nil, "--%s is %d, expected 1 to 65535", flag, set.port)
 		}
 		*set.to = set.port
+	}
+	if changed("node-image") {
+		e.Images.Node = o.images.Node
+	}
+	if changed("gateway-image") {
+		e.Images.Gateway = o.images.Gateway
 	}
 	if changed("sample-policies") {
 		e.SamplePolicies = o.samples
@@ -151,13 +167,21 @@ func (a *app) described(path string) (bootstrap.Environment, error) {
 	}
 }
 
-// bringUp runs the plan of e and returns the facts. command names the run for people.
-func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, command string) (bootstrap.Facts, error) {
+// bringing is how an environment is brought up.
+type bringing struct {
+	// command names it for people.
+	command string
+	// limit is how long a part may take to become ready; 0 means the default of the place.
+	limit time.Duration
+}
+
+// bringUp runs the plan of e and returns the facts.
+func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing) (bootstrap.Facts, error) {
 	folder, err := a.folder()
 	if err != nil {
 		return bootstrap.Facts{}, err
 	}
-	kind, why, err := a.place(ctx, e.Cluster)
+	kind, why, err := a.place(ctx, e, folder)
 	if err != nil {
 		return bootstrap.Facts{}, err
 	}
@@ -177,11 +201,11 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, command stri
 	if err := folder.SaveDescription(e); err != nil {
 		return facts, err
 	}
-	plan, err := a.plan(e, folder)
+	plan, err := a.plan(e, kind, folder, how.limit)
 	if err != nil {
 		return facts, err
 	}
-	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", command, e.Name, kind, why))
+	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", how.command, e.Name, kind, why))
 	if err != nil {
 		return facts, err
 	}
@@ -223,8 +247,11 @@ func (a *app) known(folder state.Folder) (bootstrap.Facts, error) {
 	}
 }
 
-// plan returns the steps of e.
-func (a *app) plan(e bootstrap.Environment, folder state.Folder) (bootstrap.Plan, error) {
+// containerLimit is how long a part may take to become ready where its image may have to be pulled.
+const containerLimit = 5 * time.Minute
+
+// plan returns the steps that bring e about in a place.
+func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (bootstrap.Plan, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -233,12 +260,20 @@ func (a *app) plan(e bootstrap.Environment, folder state.Folder) (bootstrap.Plan
 	if err != nil {
 		return nil, err
 	}
-	return steps.Embedded(e, steps.Deps{
+	make := steps.Embedded
+	if kind == bootstrap.ClusterKind {
+		make = steps.InContainers
+		if limit == 0 {
+			limit = containerLimit
+		}
+	}
+	return make(e, steps.Deps{
+		Engine: a.getenv(engineVariable), RolloutLimit: limit,
 		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
 		ServeArgs: func(p steps.Ports) []string {
 			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
 		},
-		Prove: a.prove,
+		Prove: a.prove, Unreachable: client.ErrUnavailable,
 		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
 			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now}), id)
 		},

@@ -19,7 +19,7 @@ type layer struct {
 func layers() []layer {
 	adapters := []string{
 		"bootstrap/apiserver", "bootstrap/controllers", "bootstrap/daemon", "bootstrap/keycloak",
-		"bootstrap/objects", "bootstrap/release", "bootstrap/kubelet/...",
+		"bootstrap/images", "bootstrap/kindcluster", "bootstrap/objects", "bootstrap/release", "bootstrap/kubelet/...",
 	}
 	return []layer{
 		// The top: wiring, benchmarks.
@@ -69,6 +69,7 @@ type sdk struct {
 func sdks() []sdk {
 	return []sdk{
 		{"sigs.k8s.io/kind", []string{"bootstrap/kindcluster"}},
+		{"github.com/google/go-containerregistry", []string{"bootstrap/images"}},
 		{"helm.sh/helm", []string{"bootstrap/release"}},
 		{"github.com/Nerzal/gocloak", []string{"bootstrap/keycloak"}},
 		{"github.com/coreos/go-oidc", []string{"gateway/authn"}},

@@ -1,0 +1,108 @@
+package steps
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/manifests"
+)
+
+// inClusterIssuer is the provider's address for pods, and the one that the guide gives to the gateway.
+const inClusterIssuer = "http://keycloak.keycloak.svc.cluster.local:8080"
+
+// issuerBase is what the issuer in tokens begins with. Pods of a real cluster reach the provider by its Service's name
+// alone; an embedded one has no pods that resolve names, so there it is the address on this machine (docs/adr/0003).
+func issuerBase(c bootstrap.ClusterFacts) string {
+	if c.Kind == bootstrap.ClusterEmbedded {
+		return issuerAddress(c)
+	}
+	return inClusterIssuer
+}
+
+// issuerAddress is where this machine reaches the provider.
+func issuerAddress(c bootstrap.ClusterFacts) string {
+	return fmt.Sprintf("http://localhost:%d", c.IssuerPort)
+}
+
+// provider returns the provider's manifest as the place needs it: in an embedded cluster its host name is pinned, in a
+// kind cluster a port of the node leads to it.
+func provider(c bootstrap.ClusterFacts) ([]byte, error) {
+	if c.Kind == bootstrap.ClusterKind {
+		return edit(manifests.Keycloak(), "Service", func(service map[string]any) error { return openPort(service, issuerNodePort) })
+	}
+	return pinHostname(manifests.Keycloak(), issuerBase(c))
+}
+
+// openPort makes a port of every node lead to the first port of a Service.
+func openPort(service map[string]any, port int64) error {
+	ports, found, err := unstructured.NestedSlice(service, "spec", "ports")
+	if err != nil {
+		return fmt.Errorf("read the ports of the provider's Service: %w", err)
+	}
+	first, ok := map[string]any(nil), found && len(ports) > 0
+	if ok {
+		first, ok = ports[0].(map[string]any)
+	}
+	if !ok {
+		return errors.New("the provider's Service has no ports")
+	}
+	first["nodePort"] = port
+	if err := unstructured.SetNestedSlice(service, ports, "spec", "ports"); err != nil {
+		return fmt.Errorf("open a port of the provider's Service: %w", err)
+	}
+	return unstructured.SetNestedField(service, "NodePort", "spec", "type")
+}
+
+// pinHostname adds KC_HOSTNAME to the provider's Deployment, so that tokens carry one issuer by whatever name they
+// were asked for. Source: https://www.keycloak.org/server/hostname
+func pinHostname(manifest []byte, address string) ([]byte, error) {
+	return edit(manifest, "Deployment", func(deployment map[string]any) error {
+		path := []string{"spec", "template", "spec", "containers"}
+		containers, found, err := unstructured.NestedSlice(deployment, path...)
+		if err != nil {
+			return fmt.Errorf("read the containers of the provider's Deployment: %w", err)
+		}
+		if !found || len(containers) == 0 {
+			return errors.New("the provider's Deployment has no containers")
+		}
+		container, ok := containers[0].(map[string]any)
+		if !ok {
+			return errors.New("the first container of the provider's Deployment is not an object")
+		}
+		env, _ := container["env"].([]any)
+		container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
+		if err := unstructured.SetNestedSlice(deployment, containers, path...); err != nil {
+			return fmt.Errorf("pin the provider's host name: %w", err)
+		}
+		return nil
+	})
+}
+
+// edit changes the objects of one kind in a manifest and leaves the others as they are written.
+func edit(manifest []byte, kind string, change func(object map[string]any) error) ([]byte, error) {
+	const separator = "\n---\n"
+	var out []string
+	for document := range strings.SplitSeq(string(manifest), separator) {
+		var object unstructured.Unstructured
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			return nil, fmt.Errorf("decode the provider's manifest: %w", err)
+		}
+		if object.GetKind() == kind {
+			if err := change(object.Object); err != nil {
+				return nil, err
+			}
+			changed, err := yaml.Marshal(object.Object)
+			if err != nil {
+				return nil, fmt.Errorf("encode the provider's manifest: %w", err)
+			}
+			document = string(changed)
+		}
+		out = append(out, document)
+	}
+	return []byte(strings.Join(out, separator)), nil
+}
