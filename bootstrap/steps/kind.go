@@ -111,6 +111,32 @@ func (c *containers) cluster(ctx context.Context, note func(line string)) (*kind
 	return cluster, state, err
 }
 
+// Containers says whether the containers of an environment run.
+type Containers int
+
+// What an engine says of an environment's containers.
+const (
+	ContainersRun Containers = iota
+	ContainersStopped
+	ContainersGone
+)
+
+// LookAtContainers asks the engine how the cluster of an environment is.
+func LookAtContainers(ctx context.Context, environment, engine string) (Containers, error) {
+	shared := newContainers(bootstrap.Environment{Name: environment}, Deps{Engine: engine})
+	_, state, err := shared.cluster(ctx, quiet)
+	switch {
+	case err != nil:
+		return ContainersGone, err
+	case state.Phase == kindcluster.Running:
+		return ContainersRun, nil
+	case state.Phase == kindcluster.Stopped:
+		return ContainersStopped, nil
+	default:
+		return ContainersGone, nil
+	}
+}
+
 // quiet drops kind's chatter.
 func quiet(string) {}
 

@@ -14,6 +14,7 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
@@ -93,26 +94,44 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 	}
 	s.Cluster, s.Gateway, s.Issuer = facts.Cluster.Kind, facts.Gateway.URL, facts.Identity.IssuerURL
 	s.Kubeconfig, s.Clients = facts.Cluster.Kubeconfig, facts.Identity.Clients
-	served, alive, err := daemon.Look(folder.Path)
-	switch {
-	case err != nil:
-		return s, err
-	case !alive:
-		s.Phase, s.Reason = phaseStopped, "its process does not run"
-		return s, nil
-	case served.State != daemon.Usable:
-		s.Phase, s.Reason = phaseNotReady, "the API server is "+served.State
+	if facts.Cluster.Kind == bootstrap.ClusterEmbedded {
+		served, alive, err := daemon.Look(folder.Path)
+		switch {
+		case err != nil:
+			return s, err
+		case !alive:
+			s.Phase, s.Reason = phaseStopped, "its process does not run"
+			return s, nil
+		case served.State != daemon.Usable:
+			s.Phase, s.Reason = phaseNotReady, "the API server is "+served.State
+			return s, nil
+		}
+		s.Since = served.Since
+	}
+	limited, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	if s.Reason = a.gatewayReason(limited, folder, facts, &s); s.Reason == "" {
+		s.Phase = phaseReady
 		return s, nil
 	}
-	s.Since = served.Since
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	if s.Reason = a.gatewayReason(ctx, folder, facts, &s); s.Reason == "" {
-		s.Phase = phaseReady
-	} else {
-		s.Phase = phaseNotReady
+	s.Phase = phaseNotReady
+	if facts.Cluster.Kind == bootstrap.ClusterKind {
+		a.lookAtContainers(ctx, &s)
 	}
 	return s, nil
+}
+
+// lookAtContainers replaces the reason of s when it is that the containers of its cluster do not run.
+func (a *app) lookAtContainers(ctx context.Context, s *status) {
+	state, err := steps.LookAtContainers(ctx, s.Name, a.getenv(engineVariable))
+	switch {
+	case err != nil:
+		s.Reason = err.Error()
+	case state == steps.ContainersStopped:
+		s.Phase, s.Reason = phaseStopped, "its containers do not run"
+	case state == steps.ContainersGone:
+		s.Reason = "cluster " + steps.KindName(s.Name) + " is gone"
+	}
 }
 
 // gatewayReason returns why the gateway does not do its work, or "" and the number of requests to decide.
