@@ -41,6 +41,17 @@ func KeycloakImage() string {
 	return "" // a test holds that the manifest names one
 }
 
+// ChartVersion returns the appVersion of the chart, which is the tag of the gateway's image unless values say otherwise.
+func ChartVersion() string {
+	data, _ := fs.ReadFile(Chart(), "Chart.yaml") // cannot fail: the compiler checked that the folder is there
+	for line := range strings.Lines(string(data)) {
+		if version, found := strings.CutPrefix(line, "appVersion:"); found {
+			return strings.Trim(version, " \"\n")
+		}
+	}
+	return "" // a test holds that the chart says it
+}
+
 // sub cannot fail: fs.Sub refuses invalid paths only, and its callers pass constants.
 func sub(dir string) fs.FS {
 	f, _ := fs.Sub(files, dir)

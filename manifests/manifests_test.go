@@ -29,6 +29,15 @@ func TestChartIsComplete(t *testing.T) {
 	}
 }
 
+func TestChartVersion(t *testing.T) {
+	t.Parallel()
+	var chart map[string]any
+	decode(t, manifests.Chart(), "Chart.yaml", &chart)
+	if got := manifests.ChartVersion(); got != chart["appVersion"] || got == "" {
+		t.Errorf("ChartVersion is %q, want %v", got, chart["appVersion"])
+	}
+}
+
 func TestCRDs(t *testing.T) {
 	t.Parallel()
 	var names []string

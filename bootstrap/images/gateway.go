@@ -131,13 +131,17 @@ func layer(program []byte) ([]byte, error) {
 // Size is how many bytes the image's layers have.
 func (i Image) Size() int64 { return i.size }
 
-// Write writes the image to w as an archive, as `docker save` does.
-func (i Image) Write(w io.Writer) error {
-	reference, err := name.NewTag(i.Reference())
-	if err != nil {
-		return fmt.Errorf("name the image: %w", err)
+// Write writes the image to w as an archive, as `docker save` does, under its own tag and the others given.
+func (i Image) Write(w io.Writer, tags ...string) error {
+	references := map[name.Tag]v1.Image{}
+	for _, tag := range append([]string{i.Tag}, tags...) {
+		reference, err := name.NewTag(i.Repository + ":" + tag)
+		if err != nil {
+			return fmt.Errorf("name the image: %w", err)
+		}
+		references[reference] = i.image
 	}
-	if err := tarball.Write(reference, i.image, w); err != nil {
+	if err := tarball.MultiWrite(references, w); err != nil {
 		return fmt.Errorf("write image %s: %w", i.Reference(), err)
 	}
 	return nil

@@ -38,10 +38,10 @@ func TestGateway(t *testing.T) {
 	t.Parallel()
 	made := image(t, self(t))
 	var archive bytes.Buffer
-	if err := made.Write(&archive); err != nil {
+	if err := made.Write(&archive, "released"); err != nil {
 		t.Fatal(err)
 	}
-	tag, err := name.NewTag(made.Reference())
+	tag, err := name.NewTag("example.org/gateway:released")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -65,35 +66,41 @@ func candidates() []Engine {
 // Detect returns the first engine that answers. only names the one to use, as KIND_EXPERIMENTAL_PROVIDER does for
 // kind; empty means any.
 func Detect(ctx context.Context, only string) (*Engine, error) {
-	var tried []error
+	var refused, absent []string
+	class := ErrNoEngine
 	for _, e := range candidates() {
 		if only != "" && only != e.Command {
 			continue
 		}
 		err := e.ask(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return &e, nil
-		}
-		tried = append(tried, fmt.Errorf("%s: %w", e.Command, err))
-	}
-	if len(tried) == 0 {
-		return nil, fmt.Errorf("%w: KIND_EXPERIMENTAL_PROVIDER is %q, expected docker, nerdctl or podman", ErrNoEngine, only)
-	}
-	said := make([]string, 0, len(tried))
-	class := ErrNoEngine
-	for _, err := range tried {
-		said = append(said, err.Error())
-		if errors.Is(err, ErrPermission) {
+		case errors.Is(err, errNotInstalled):
+			absent = append(absent, e.Command)
+			continue
+		case errors.Is(err, ErrPermission):
 			class = ErrPermission
 		}
+		refused = append(refused, err.Error())
 	}
-	return nil, fmt.Errorf("%w (%s)", class, strings.Join(said, "; "))
+	switch {
+	case len(refused) > 0:
+		return nil, fmt.Errorf("%w %s", class, strings.Join(refused, "; "))
+	case len(absent) > 0:
+		return nil, fmt.Errorf("%w (not installed: %s)", ErrNoEngine, strings.Join(absent, ", "))
+	default:
+		return nil, fmt.Errorf("%w: KIND_EXPERIMENTAL_PROVIDER is %q, expected docker, nerdctl or podman", ErrNoEngine, only)
+	}
 }
+
+// errNotInstalled says that an engine's program is not on PATH.
+var errNotInstalled = errors.New("not installed")
 
 // ask fills in what the engine says of itself.
 func (e *Engine) ask(ctx context.Context) error {
 	if _, err := exec.LookPath(e.Command); err != nil {
-		return errors.New("not installed")
+		return errNotInstalled
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
@@ -105,22 +112,49 @@ func (e *Engine) ask(ctx context.Context) error {
 	if err == nil {
 		e.Info, err = parseInfo(out)
 	}
-	if err != nil && e.Command == "docker" && !allowed(ctx, dockerSocket) {
-		return fmt.Errorf("%w: %s refuses it", ErrPermission, dockerSocket)
+	if err == nil {
+		return nil
 	}
-	return err
+	if path, unix := dockerSocket(); unix && e.Command == "docker" {
+		switch dialed := dial(ctx, path); {
+		case errors.Is(dialed, fs.ErrPermission):
+			return refusal{ErrPermission, "at " + path}
+		case dialed != nil:
+			return refusal{ErrNoEngine, "at " + path}
+		}
+	}
+	return refusal{ErrNoEngine, fmt.Sprintf("(%s: %v)", e.Command, err)}
 }
 
-// dockerSocket is where Docker listens unless its client is told otherwise.
-const dockerSocket = "/var/run/docker.sock"
+// refusal is one engine that does not answer; Detect puts its class in front.
+type refusal struct {
+	class error
+	what  string
+}
 
-// allowed reports whether this user may connect to a socket; one that is not there refuses nobody.
-func allowed(ctx context.Context, socket string) bool {
+// Error says where, or what the engine said.
+func (r refusal) Error() string { return r.what }
+
+// Unwrap returns ErrNoEngine or ErrPermission.
+func (r refusal) Unwrap() error { return r.class }
+
+// dockerSocket returns where Docker's client looks for its daemon, and whether that is a socket of this machine.
+// Source: https://docs.docker.com/reference/cli/docker/#environment-variables
+func dockerSocket() (path string, unix bool) {
+	host := os.Getenv("DOCKER_HOST")
+	if host == "" {
+		return "/var/run/docker.sock", true
+	}
+	return strings.CutPrefix(host, "unix://")
+}
+
+// dial returns why this user cannot connect to a socket.
+func dial(ctx context.Context, socket string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err == nil {
 		_ = conn.Close() // nothing was sent
 	}
-	return !errors.Is(err, fs.ErrPermission)
+	return err
 }
 
 // parseInfo reads what `docker info`, `nerdctl info` and `podman info` print as JSON.

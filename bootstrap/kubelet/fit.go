@@ -56,8 +56,8 @@ func containerMisfits(c *corev1.Container) []string {
 	if len(c.Command) > 0 {
 		faults = append(faults, "command is set, but the image alone decides what runs; pass args")
 	}
-	if c.Lifecycle != nil && (c.Lifecycle.PostStart != nil || c.Lifecycle.PreStop != nil) {
-		faults = append(faults, "this node runs no lifecycle hooks")
+	if l := c.Lifecycle; l != nil && (l.PostStart != nil || l.PreStop != nil && l.PreStop.Sleep == nil) {
+		faults = append(faults, "this node runs no lifecycle hooks but preStop.sleep")
 	}
 	for _, p := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
 		switch {

@@ -82,10 +82,28 @@ func (p *pod) live(ctx context.Context) {
 	p.stopping = true // fronts look elsewhere from here on
 	p.mu.Unlock()
 	if ctx.Err() == nil {
+		sleep(ctx, p.preStop())
 		stop(errPodDeleted)
 	}
 	containers.Wait()
 	p.leave(ctx)
+}
+
+// preStop is for how long the pod serves on after it was told to end: the longest preStop.sleep of its containers, and
+// at most the time that the deletion gives it.
+// Source: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
+func (p *pod) preStop() time.Duration {
+	object := p.spec()
+	longest := int64(0)
+	for i := range object.Spec.Containers {
+		if l := object.Spec.Containers[i].Lifecycle; l != nil && l.PreStop != nil && l.PreStop.Sleep != nil {
+			longest = max(longest, l.PreStop.Sleep.Seconds)
+		}
+	}
+	if grace := object.DeletionGracePeriodSeconds; grace != nil {
+		longest = min(longest, *grace)
+	}
+	return time.Duration(longest) * time.Second
 }
 
 // report keeps the status true until the pod is to be deleted or ctx ends.

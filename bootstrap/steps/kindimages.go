@@ -50,9 +50,9 @@ func (k kindImages) sources(ctx context.Context) ([]source, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, source{
-			reference: made.Reference(), size: made.Size(), write: func(_ context.Context, w io.Writer) error { return made.Write(w) },
-		})
+		out = append(out, source{reference: made.Reference(), size: made.Size(), write: func(_ context.Context, w io.Writer) error {
+			return made.Write(w, manifests.ChartVersion()) // so that an ordinary helm install finds its image, too
+		}})
 	}
 	return append(out, fromEngine(manifests.KeycloakImage())), nil
 }

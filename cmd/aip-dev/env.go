@@ -37,6 +37,8 @@ func newEnv(a *app) *cobra.Command {
 		variables := []variable{
 			{"AIP_GATEWAY_URL", s.Facts.Gateway.URL},
 			{"AIP_ISSUER_URL", s.Facts.Identity.IssuerURL},
+			// The issuer's name in tokens may mean something inside the cluster alone.
+			{"AIP_ISSUER_ADDRESS", s.Facts.Identity.Address},
 			{"KUBECONFIG", s.Facts.Cluster.Kubeconfig},
 			// helm commands without -n find the gateway's release.
 			{"HELM_NAMESPACE", s.Facts.Gateway.Namespace},

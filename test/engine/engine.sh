@@ -38,11 +38,13 @@ install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
 }
 
-# CAP_SYS_RESOURCE is bit 24. Without it Docker 20.10 cannot start a privileged container by itself.
+# Docker 20.10 gives a privileged container all capabilities that the kernel knows; runc refuses those that this machine
+# lacks itself.
 lacks_capabilities() {
-  local bounding
-  bounding=$(awk '/^CapBnd:/ {print $2}' /proc/self/status)
-  (( (0x$bounding >> 24 & 1) == 0 ))
+  local bounding all
+  bounding=0x$(awk '/^CapBnd:/ {print $2}' /proc/self/status)
+  all=$(((1 << ($(cat /proc/sys/kernel/cap_last_cap) + 1)) - 1))
+  (((bounding & all) != all))
 }
 
 start() {
@@ -99,6 +101,7 @@ status() {
   iptables -w -nvxL | awk '/REJECT/ && /10\.(96|244)\./ {n += $1} END {printf "engine: %d packets to cluster addresses were held back\n", n}'
 }
 
+[ "$(id -u)" = 0 ] || { say "needs root, for the packages, the daemon and the packet filter" >&2; exit 1; }
 case ${1-} in
   start | stop | status) "$1" ;;
   *) echo "usage: engine.sh start|stop|status" >&2; exit 2 ;;

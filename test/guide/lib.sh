@@ -3,7 +3,9 @@
 # line, count. Sourced by guide.sh.
 
 work=''                # a folder for files; setup.sh makes it
-KEYCLOAK='' GATEWAY='' # base URLs of this environment; guide.sh learns them
+KEYCLOAK='' GATEWAY='' # base URLs at which this machine reaches the environment; guide.sh learns them
+INSIDE=''              # base URL of the issuer in tokens
+cluster=embedded       # or kind, where `kubectl run` really runs a pod
 number=0 failed=0
 COMMAND='' OUT='' STATUS=0
 wanted=()   # what is expected of the last command
@@ -11,14 +13,14 @@ forwards=() # process ids of port-forwards
 # shellcheck disable=SC2034 # read by guide.sh
 ADDRESS='' # where the last port-forward listens
 
-# here puts this machine in place of the pods and ports that the guide writes: `kubectl run ... -- curl` becomes curl,
-# and the three addresses become those of this environment.
+# here puts the ports of this environment in place of those that the guide writes. An embedded cluster has no pods that
+# run curl, so there `kubectl run ... -- curl` becomes curl on this machine, and the in-cluster name its address.
 here() {
   local text=$1
-  if [[ $text == 'kubectl run '* ]]; then
-    text="curl -s${text#*curl -s}"
+  if [[ $cluster == embedded ]]; then
+    [[ $text != 'kubectl run '* ]] || text="curl -s${text#*curl -s}"
+    text=${text//http:\/\/keycloak.keycloak.svc.cluster.local:8080/$KEYCLOAK}
   fi
-  text=${text//http:\/\/keycloak.keycloak.svc.cluster.local:8080/$KEYCLOAK}
   text=${text//http:\/\/localhost:8090/$KEYCLOAK}
   text=${text//http:\/\/localhost:8080/$GATEWAY}
   printf '%s' "$text"
@@ -30,6 +32,14 @@ run() {
   COMMAND=$(here "${1:?no command}")
   eval "$COMMAND" >"$work/out" 2>&1 </dev/null || STATUS=$?
   OUT=$(<"$work/out")
+  [[ $COMMAND != 'kubectl run '* ]] || OUT=$(pod_answer <<<"$OUT")
+}
+
+# pod_answer leaves out what kubectl itself says around the answer of a pod: that there is no terminal, and that the pod
+# is deleted, which follows on the answer's last line.
+pod_answer() {
+  sed -E -e '/^Unable to use a TTY/d; /^All commands and output/d; /^If you don.t see a command prompt/d' \
+    -e '/^warning: couldn.t attach to pod/d' -e 's/pod "[^"]*" deleted( from [a-z0-9-]+ namespace)?$//' | sed -e '/^$/d'
 }
 
 # python_holds tells whether a Python expression over d, the JSON body of the answer, is true.

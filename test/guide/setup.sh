@@ -12,6 +12,8 @@ done
 
 # Everything that the programs keep goes into one folder: of the environment, and of kubectl and helm.
 name=guide-$$
+# AIP_CLUSTER is embedded or kind; AIP_UP are more flags of aip-dev up.
+cluster=${AIP_CLUSTER:-embedded}
 work=$(mktemp -d "${TMPDIR:-/tmp}/aip-guide.XXXXXX") || exit
 export XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache KUBECACHEDIR=$work/kube
 export HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm

@@ -1,0 +1,36 @@
+# Keycloak: the distribution that its makers publish as a Maven artifact, on Debian's Java.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+version=26.0.7
+tag=quay.io/keycloak/keycloak:$version
+inputs=()
+
+# server_build ROOT does what start-dev would do first at every start of a container, 20 s of work: it builds the server
+# for the profile dev. `kc.sh build` knows the profile prod alone; the property is what kc.sh itself passes in that step.
+server_build() {
+  unshare --mount --pid --net --fork --kill-child --mount-proc="$1/proc" \
+    chroot --userspec=1000:0 "$1" env KC_RUN_IN_CONTAINER=true KC_HEALTH_ENABLED=true \
+    JAVA_OPTS_APPEND=-Dkc.config.build-and-exit=true /opt/keycloak/bin/kc.sh start-dev
+}
+
+build() {
+  local root=$work/keycloak/root
+  mkdir -p "$work/keycloak"
+  need mvn:maven
+  timed "Debian packages of Keycloak" -- debian_root "$root" ca-certificates,openjdk-17-jre-headless
+  timed "Keycloak's distribution" -- quietly mvn --batch-mode --strict-checksums dependency:copy \
+    -Dartifact="org.keycloak:keycloak-quarkus-dist:$version:tar.gz" -DoutputDirectory="$work"
+  mkdir -p "$root/opt"
+  tar -C "$root/opt" --no-same-owner -xzf "$work/keycloak-quarkus-dist-$version.tar.gz"
+  mv "$root/opt/keycloak-$version" "$root/opt/keycloak"
+  chown -R 1000:0 "$root/opt/keycloak"
+  chmod -R g+rwX "$root/opt/keycloak"
+  echo 'keycloak:x:1000:0:Keycloak:/opt/keycloak:/sbin/nologin' >>"$root/etc/passwd"
+  timed "Keycloak's own build" -- quietly server_build "$root"
+  image "$work/keycloak" "$tag" <<'END'
+ENV LANG=C.UTF-8 KC_RUN_IN_CONTAINER=true KC_HEALTH_ENABLED=true
+USER 1000
+EXPOSE 8080 8443 9000
+ENTRYPOINT ["/opt/keycloak/bin/kc.sh"]
+END
+}
