@@ -61,10 +61,13 @@ func size(w io.Writer) func() (int, int) {
 	}
 }
 
-// summary prints where everything is, and what to type next.
-func (a *app) summary(f bootstrap.Facts) error {
+// summary prints where everything is, and what to type next. applied is how many steps had something to do.
+func (a *app) summary(f bootstrap.Facts, applied int) error {
 	var b strings.Builder
-	if f.Timing.Total > 0 {
+	switch {
+	case applied == 0:
+		b.WriteString("\nReady as before: nothing had to be done.\n")
+	case f.Timing.Total > 0:
 		fmt.Fprintf(&b, "\nReady in %s%s.\n", progress.Took(f.Timing.Total), longest(f.Timing))
 	}
 	ids := func(role string) string {

@@ -68,11 +68,11 @@ func newStart(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			facts, err := a.bringUp(c.Context(), e, bringing{command: "start"})
+			facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "start"})
 			if err != nil {
 				return err
 			}
-			return a.summary(facts)
+			return a.summary(facts, applied)
 		},
 	}
 }

@@ -70,7 +70,7 @@ func newUp(a *app) *cobra.Command {
 		if o.limit < 0 {
 			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
 		}
-		facts, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit})
+		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit})
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func newUp(a *app) *cobra.Command {
 			if err := a.printJSON(facts); err != nil {
 				return err
 			}
-		} else if err := a.summary(facts); err != nil {
+		} else if err := a.summary(facts, applied); err != nil {
 			return err
 		}
 		interactive := isTerminal(a.in) && isTerminal(a.out) && *format != formatJSON
@@ -175,48 +175,48 @@ type bringing struct {
 	limit time.Duration
 }
 
-// bringUp runs the plan of e and returns the facts.
-func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing) (bootstrap.Facts, error) {
+// bringUp runs the plan of e and returns the facts, and how many steps had something to do.
+func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing) (bootstrap.Facts, int, error) {
 	folder, err := a.folder()
 	if err != nil {
-		return bootstrap.Facts{}, err
+		return bootstrap.Facts{}, 0, err
 	}
 	kind, why, err := a.place(ctx, e, folder)
 	if err != nil {
-		return bootstrap.Facts{}, err
+		return bootstrap.Facts{}, 0, err
 	}
 	if err := folder.Make(); err != nil {
-		return bootstrap.Facts{}, err
+		return bootstrap.Facts{}, 0, err
 	}
 	unlock, err := folder.Lock()
 	if err != nil {
-		return bootstrap.Facts{}, err
+		return bootstrap.Facts{}, 0, err
 	}
 	defer unlock()
 	facts, err := a.known(folder)
 	if err != nil {
-		return facts, err
+		return facts, 0, err
 	}
 	facts.Cluster.Kind, facts.Cluster.Why = kind, why
 	if err := folder.SaveDescription(e); err != nil {
-		return facts, err
+		return facts, 0, err
 	}
 	plan, err := a.plan(e, kind, folder, how.limit)
 	if err != nil {
-		return facts, err
+		return facts, 0, err
 	}
 	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", how.command, e.Name, kind, why))
 	if err != nil {
-		return facts, err
+		return facts, 0, err
 	}
 	defer show.Close()
 	runner := bootstrap.Runner{Run: strconv.FormatInt(a.now().UnixMilli(), 36), Sink: show, Save: folder.Save, Now: a.now}
-	facts, _, err = runner.Up(ctx, plan, facts)
+	facts, applied, err := runner.Up(ctx, plan, facts)
 	if err != nil {
 		show.Close()
-		return facts, a.upFailed(err)
+		return facts, applied, a.upFailed(err)
 	}
-	return facts, nil
+	return facts, applied, nil
 }
 
 // upFailed adds to a step's failure that what was made stays.
