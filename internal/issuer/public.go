@@ -51,6 +51,13 @@ func (s *Server) unknownPath(*http.Request) (answer, error) {
 	return answer{}, plainFault(http.StatusNotFound, "Unable to find matching target resource method")
 }
 
+func (s *Server) wrongMethod(r *http.Request) (answer, error) {
+	if _, err := s.realmOf(r); err != nil {
+		return answer{}, err
+	}
+	return answer{}, statusFault(http.StatusMethodNotAllowed)
+}
+
 // realmInfo waits for the realm's key, so that Keycloak's readiness probe on /realms/master means what it says.
 func (s *Server) realmInfo(r *http.Request) (answer, error) {
 	found, err := s.realmOf(r)

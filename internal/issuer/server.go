@@ -96,6 +96,7 @@ func (s *Server) Handler() http.Handler {
 	public("GET /realms/{realm}/.well-known/openid-configuration", s.discovery)
 	public("GET /realms/{realm}/protocol/openid-connect/certs", s.certs)
 	mux.Handle("POST /realms/{realm}/protocol/openid-connect/token", noStore(s.handle(s.token)))
+	public("/realms/{realm}/protocol/openid-connect/token", s.wrongMethod)
 	public("/", s.unknownPath)
 
 	const clients, models = "/admin/realms/{realm}/clients", "/admin/realms/{realm}/clients/{id}/protocol-mappers/models"
