@@ -123,7 +123,7 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 	if err := i.deps.waitRollout(ctx, config, IdentityNamespace, IdentityName, report); err != nil {
 		return facts, err
 	}
-	err = onceReached(ctx, keycloak.ErrUnreachable, func() error {
+	err = i.deps.onceReached(ctx, facts.Identity.Address, keycloak.ErrUnreachable, report, func() error {
 		_, err := i.admin(facts).Apply(ctx, i.realm(facts), func(text string) { report.Note("%s", text) })
 		return err
 	})

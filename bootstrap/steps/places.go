@@ -30,12 +30,35 @@ func issuerAddress(c bootstrap.ClusterFacts) string {
 }
 
 // provider returns the provider's manifest as the place needs it: in an embedded cluster its host name is pinned, in a
-// kind cluster a port of the node leads to it.
+// kind cluster a port of the node leads to it and its data outlives its container.
 func provider(c bootstrap.ClusterFacts) ([]byte, error) {
-	if c.Kind == bootstrap.ClusterKind {
-		return edit(manifests.Keycloak(), "Service", func(service map[string]any) error { return openPort(service, issuerNodePort) })
+	if c.Kind == bootstrap.ClusterEmbedded {
+		return pinHostname(manifests.Keycloak(), issuerBase(c))
 	}
-	return pinHostname(manifests.Keycloak(), issuerBase(c))
+	opened, err := edit(manifests.Keycloak(), "Service", func(service map[string]any) error { return openPort(service, issuerNodePort) })
+	if err != nil {
+		return nil, err
+	}
+	return keepData(opened)
+}
+
+// providerData is where Keycloak keeps its database in development mode.
+const providerData = "/opt/keycloak/data"
+
+// keepData puts the provider's data into a volume of its pod, so that a restart of the container engine, which starts
+// every container anew, does not lose the realm. With the pod it still goes.
+func keepData(manifest []byte) ([]byte, error) {
+	return edit(manifest, "Deployment", func(deployment map[string]any) error {
+		err := editContainer(deployment, func(container map[string]any) {
+			mounts, _ := container["volumeMounts"].([]any)
+			container["volumeMounts"] = append(mounts, map[string]any{"name": "data", "mountPath": providerData})
+		})
+		if err != nil {
+			return err
+		}
+		volumes := []any{map[string]any{"name": "data", "emptyDir": map[string]any{}}}
+		return unstructured.SetNestedSlice(deployment, volumes, "spec", "template", "spec", "volumes")
+	})
 }
 
 // openPort makes a port of every node lead to the first port of a Service.
@@ -62,25 +85,32 @@ func openPort(service map[string]any, port int64) error {
 // were asked for. Source: https://www.keycloak.org/server/hostname
 func pinHostname(manifest []byte, address string) ([]byte, error) {
 	return edit(manifest, "Deployment", func(deployment map[string]any) error {
-		path := []string{"spec", "template", "spec", "containers"}
-		containers, found, err := unstructured.NestedSlice(deployment, path...)
-		if err != nil {
-			return fmt.Errorf("read the containers of the provider's Deployment: %w", err)
-		}
-		if !found || len(containers) == 0 {
-			return errors.New("the provider's Deployment has no containers")
-		}
-		container, ok := containers[0].(map[string]any)
-		if !ok {
-			return errors.New("the first container of the provider's Deployment is not an object")
-		}
-		env, _ := container["env"].([]any)
-		container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
-		if err := unstructured.SetNestedSlice(deployment, containers, path...); err != nil {
-			return fmt.Errorf("pin the provider's host name: %w", err)
-		}
-		return nil
+		return editContainer(deployment, func(container map[string]any) {
+			env, _ := container["env"].([]any)
+			container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
+		})
 	})
+}
+
+// editContainer changes the first container of the provider's Deployment.
+func editContainer(deployment map[string]any, change func(container map[string]any)) error {
+	path := []string{"spec", "template", "spec", "containers"}
+	containers, found, err := unstructured.NestedSlice(deployment, path...)
+	if err != nil {
+		return fmt.Errorf("read the containers of the provider's Deployment: %w", err)
+	}
+	if !found || len(containers) == 0 {
+		return errors.New("the provider's Deployment has no containers")
+	}
+	container, ok := containers[0].(map[string]any)
+	if !ok {
+		return errors.New("the first container of the provider's Deployment is not an object")
+	}
+	change(container)
+	if err := unstructured.SetNestedSlice(deployment, containers, path...); err != nil {
+		return fmt.Errorf("change the provider's Deployment: %w", err)
+	}
+	return nil
 }
 
 // edit changes the objects of one kind in a manifest and leaves the others as they are written.

@@ -61,7 +61,7 @@ func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstra
 	if err := settled(ctx, config, p.deps.Now); err != nil {
 		return facts, err
 	}
-	err = onceReached(ctx, p.deps.Unreachable, func() error {
+	err = p.deps.onceReached(ctx, facts.Gateway.URL, p.deps.Unreachable, report, func() error {
 		return p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) })
 	})
 	if err != nil {

@@ -97,10 +97,7 @@ func (d Deps) waitRollout(ctx context.Context, config *rest.Config, namespace, n
 		return fmt.Errorf("make a client of the API server: %w", err)
 	}
 	report.Note("%s: rolling out", name)
-	limit := d.RolloutLimit
-	if limit == 0 {
-		limit = DefaultRolloutLimit
-	}
+	limit := d.limit()
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	go tellPod(limited, client, namespace, name, report)
@@ -128,17 +125,28 @@ func (d Deps) waitRollout(ctx context.Context, config *rest.Config, namespace, n
 	return &RolloutError{Deployment: name, After: limit, Reason: podReason(ctx, client, namespace, name)}
 }
 
-// reachLimit is how long the way to a pod that is ready may take to open: nodes write their rules one after the other.
-const reachLimit = 15 * time.Second
+// limit is how long a part may take to become ready.
+func (d Deps) limit() time.Duration {
+	if d.RolloutLimit == 0 {
+		return DefaultRolloutLimit
+	}
+	return d.RolloutLimit
+}
 
-// onceReached calls do until it fails for another reason than absent, which says that nobody answered.
-func onceReached(ctx context.Context, absent error, do func() error) error {
-	limited, cancel := context.WithTimeout(ctx, reachLimit)
+// onceReached calls do until it fails for another reason than absent, which says that nobody answered at url: nodes write
+// the rules of the way to a pod one after the other, and right after a start of containers pods may say that they are
+// ready because they were before.
+func (d Deps) onceReached(ctx context.Context, url string, absent error, report bootstrap.Reporter, do func() error) error {
+	limited, cancel := context.WithTimeout(ctx, d.limit())
 	defer cancel()
-	for {
+	for told := false; ; {
 		err := do()
 		if err == nil || absent == nil || !errors.Is(err, absent) {
 			return err
+		}
+		if !told {
+			told = true
+			report.Note("waiting until %s answers", url)
 		}
 		select {
 		case <-limited.Done():
