@@ -14,10 +14,10 @@ LDFLAGS     := -s -w -X main.version=$(VERSION) $(KUBEVERSION)
 CRDS        := manifests/charts/aip-k8s/crds
 RUNS        ?= 5
 
-.PHONY: help build up down test lint generate verify bench tools
+.PHONY: help build up down test images e2e lint generate verify bench tools
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/aip-dev (cold: about 8 minutes on 2 cores, kube-apiserver and Helm take most of it)
 	go build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/aip-dev
@@ -30,6 +30,15 @@ down: ## End that environment and remove what it keeps
 
 test: build tools ## Run all tests; those that need an environment start the built binary
 	go test -timeout 20m ./...
+
+images: ## Build the images of a Kind node, Keycloak and curl, and start a container engine if none answers (root, Debian)
+	test/engine/engine.sh start
+	test/images/build.sh
+
+e2e: build tools images ## Run the guide and the life of an environment in a real Kind cluster with a real Keycloak
+	cd test/tools && go build -o ../../$(TOOLS)/ sigs.k8s.io/kind
+	test/kind/kind.sh
+	test/engine/engine.sh status
 
 tools: ## Build kubectl and helm into bin/tools, for the test of the guide
 	cd test/tools && go build -ldflags '$(KUBEVERSION)' -o ../../$(TOOLS)/ ./kubectl helm.sh/helm/v3/cmd/helm

@@ -4,6 +4,7 @@
 #
 #   engine.sh start    an engine answers when this returns
 #   engine.sh stop     ends the daemon that start started
+#   engine.sh ours     tells by its exit status whether start started the daemon that runs
 #   engine.sh status   says what runs, and how many packets the guard held back
 set -euo pipefail
 
@@ -60,7 +61,14 @@ start() {
     (cd "$here" && CGO_ENABLED=0 go build -o "$state/bounded" ./bounded)
     options+=(--add-runtime "bounded=$state/bounded" --default-runtime bounded)
   fi
-  setsid nohup dockerd "${options[@]}" >"$state/dockerd.log" 2>&1 </dev/null &
+  # Only the three streams: the daemon must not keep a lock or a pipe of whoever called this.
+  (
+    for descriptor in /proc/self/fd/*; do
+      descriptor=${descriptor##*/}
+      [ "$descriptor" -le 2 ] || eval "exec $descriptor>&-"
+    done
+    exec setsid nohup dockerd "${options[@]}" >"$state/dockerd.log" 2>&1 </dev/null
+  ) &
   for _ in $(seq 300); do
     answers && break
     sleep 0.1
@@ -73,10 +81,15 @@ start() {
   say "started docker $(docker version --format '{{.Server.Version}}')"
 }
 
+# ours succeeds when a daemon runs that start started; pid is then its process.
+ours() {
+  pid=$(cat "$pid_file" 2>/dev/null || true)
+  [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
+}
+
 stop() {
   local pid
-  pid=$(cat "$pid_file" 2>/dev/null || true)
-  if [ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dockerd ]; then
+  if ! ours; then
     say "no daemon of ours runs"
     return
   fi
@@ -103,6 +116,6 @@ status() {
 
 [ "$(id -u)" = 0 ] || { say "needs root, for the packages, the daemon and the packet filter" >&2; exit 1; }
 case ${1-} in
-  start | stop | status) "$1" ;;
-  *) echo "usage: engine.sh start|stop|status" >&2; exit 2 ;;
+  start | stop | ours | status) "$1" ;;
+  *) echo "usage: engine.sh start|stop|ours|status" >&2; exit 2 ;;
 esac
