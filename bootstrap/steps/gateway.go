@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -14,6 +15,9 @@ import (
 type gateway struct {
 	env  bootstrap.Environment
 	deps Deps
+	// in is a client that has to be in the list of its role, out one that must be in none, whatever was done by hand.
+	// Empty means nobody.
+	in, out string
 }
 
 func (gateway) Name() string { return "gateway" }
@@ -23,13 +27,8 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	auth := func(values map[string]any) map[string]any {
 		return map[string]any{"gateway": map[string]any{"auth": values}}
 	}
-	proposed := auth(map[string]any{
-		"agentSubjects":    strings.Join(g.env.Subjects(bootstrap.RoleAgent), ","),
-		"reviewerSubjects": strings.Join(g.env.Subjects(bootstrap.RoleReviewer), ","),
-		"adminSubjects":    strings.Join(g.env.Subjects(bootstrap.RoleAdmin), ","),
-	})
 	// On a developer's machine the same request is sent again and again on purpose.
-	proposed["gateway"].(map[string]any)["dedupWindow"] = "0s" //nolint:forcetypeassert // built two lines above
+	proposed := map[string]any{"gateway": map[string]any{"dedupWindow": "0s"}}
 	fixed := auth(map[string]any{"oidcIssuerURL": facts.Identity.IssuerURL, "oidcAudience": g.env.Audience})
 	values := fixed["gateway"].(map[string]any) //nolint:forcetypeassert // built one line above
 	if facts.Images.Gateway != "" {
@@ -38,8 +37,27 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	if facts.Cluster.Kind == bootstrap.ClusterKind {
 		values["service"] = map[string]any{"type": "NodePort", "nodePort": gatewayNodePort}
 	}
-	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed}
+	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed, Names: g.subjects()}
 }
+
+// subjects are the lists of who has which role. People add to them by helm upgrade, so they are not held to anything.
+func (g gateway) subjects() []release.Names {
+	var lists []release.Names
+	for _, role := range bootstrap.Roles() {
+		list := release.Names{Path: subjectsPath(role), Proposed: g.env.Subjects(role)}
+		if slices.Contains(list.Proposed, g.in) {
+			list.In = []string{g.in}
+		}
+		if g.out != "" {
+			list.Out = []string{g.out}
+		}
+		lists = append(lists, list)
+	}
+	return lists
+}
+
+// subjectsPath leads to the list of a role in the chart's values.
+func subjectsPath(role string) []string { return []string{"gateway", "auth", role + "Subjects"} }
 
 // image returns the chart's values for a reference of the form REPOSITORY:TAG.
 func image(reference string) map[string]any {

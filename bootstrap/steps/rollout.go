@@ -133,11 +133,16 @@ const reachLimit = 15 * time.Second
 
 // onceReached calls do until it fails for another reason than absent, which says that nobody answered.
 func onceReached(ctx context.Context, absent error, do func() error) error {
+	return onceSettled(ctx, do, func(err error) bool { return absent != nil && errors.Is(err, absent) })
+}
+
+// onceSettled calls do until it fails for a reason that does not pass by itself, or for too long.
+func onceSettled(ctx context.Context, do func() error, passes func(error) bool) error {
 	limited, cancel := context.WithTimeout(ctx, reachLimit)
 	defer cancel()
 	for {
 		err := do()
-		if err == nil || absent == nil || !errors.Is(err, absent) {
+		if err == nil || !passes(err) {
 			return err
 		}
 		select {
