@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -98,7 +99,7 @@ func (a *app) listMembers(ctx context.Context) ([]listed, error) {
 	return found, nil
 }
 
-// pendingBy returns how many requests of each agent wait for a decision, or nil when nobody may ask for that.
+// pendingBy returns how many requests of each agent wait for a decision, as a reviewer or an admin sees it.
 func (a *app) pendingBy(ctx context.Context, facts bootstrap.Facts) (map[string]int, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
@@ -109,7 +110,7 @@ func (a *app) pendingBy(ctx context.Context, facts bootstrap.Facts) (map[string]
 	s := session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now})
 	reader := s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
 	if reader == "" {
-		return nil, nil
+		return nil, errors.New("no reviewer and no admin is there to ask for them")
 	}
 	counts := map[string]int{}
 	err = s.Do(ctx, reader, func(ctx context.Context, g *client.Client) error {

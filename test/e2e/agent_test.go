@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -200,14 +201,11 @@ func (e *environment) pods() int {
 }
 
 // TestAgentUnderLoad adds an agent and takes it away while another one works, and no request of that one fails.
+// AIP_CLUSTER is embedded or kind; AIP_UP are more flags of aip-dev up.
 func TestAgentUnderLoad(t *testing.T) {
 	t.Parallel()
-	e := newEnvironment(t, "load", "--cluster embedded"+freePorts(t))
-	addUnderLoad(t, e, 10*time.Second)
-}
-
-func addUnderLoad(t *testing.T, e *environment, limit time.Duration) {
-	t.Helper()
+	const limit = 10 * time.Second
+	e := newEnvironment(t, "load", "--cluster "+cmp.Or(os.Getenv("AIP_CLUSTER"), "embedded")+" "+os.Getenv("AIP_UP")+freePorts(t))
 	variables := value[map[string]string](e, "env")
 	l := begin(t, variables["AIP_GATEWAY_URL"], strings.TrimSpace(e.run("token aip-agent-1 --fresh")), 4)
 	defer l.end()
