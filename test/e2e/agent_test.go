@@ -59,13 +59,20 @@ func (e *environment) command(line string) *exec.Cmd {
 // run runs a command to its end and returns what it printed.
 func (e *environment) run(line string) string {
 	e.t.Helper()
+	out, _ := e.both(line)
+	return out
+}
+
+// both runs a command to its end and returns its result and its progress.
+func (e *environment) both(line string) (result, progress string) {
+	e.t.Helper()
 	c := e.command(line)
-	var out, problems bytes.Buffer
-	c.Stdout, c.Stderr = &out, &problems
+	var out, told bytes.Buffer
+	c.Stdout, c.Stderr = &out, &told
 	if err := c.Run(); err != nil {
-		e.t.Fatalf("aip-dev %s: %v\n%s%s", line, err, out.String(), problems.String())
+		e.t.Fatalf("aip-dev %s: %v\n%s%s", line, err, out.String(), told.String())
 	}
-	return out.String()
+	return out.String(), told.String()
 }
 
 // value decodes what a command prints with -o json.
@@ -212,14 +219,14 @@ func TestAgentUnderLoad(t *testing.T) {
 	l.more(t, 40)
 	for _, line := range []string{"agent add aip-agent-2", "agent remove aip-agent-2"} {
 		before, began := l.sent.Load(), time.Now()
-		e.run(line)
+		_, progress := e.both(line)
 		took := time.Since(began)
 		// The pod of before serves on for a while; what it does when it ends is part of the rollout.
 		eventually(t, "fewer gateways", func() bool { return e.pods() == 1 })
 		l.more(t, 40)
 		t.Logf("%s took %s; %d requests were answered until the gateway of before was gone", line, took.Round(time.Millisecond), l.sent.Load()-before)
 		if took > limit {
-			t.Errorf("%s took %s, expected at most %s", line, took, limit)
+			t.Errorf("%s took %s, expected at most %s\n%s", line, took, limit, progress)
 		}
 	}
 	failures := l.end()
