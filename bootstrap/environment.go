@@ -104,8 +104,11 @@ func (c Client) Fault() error { return errors.Join(c.faults()...) }
 
 func (c Client) faults() []error {
 	var faults []error
-	if !clientID.MatchString(c.ID) {
-		faults = append(faults, fmt.Errorf("id: found %q, expected lower-case letters, digits, '-' and '.', at most 63", c.ID))
+	switch {
+	case !clientID.MatchString(c.ID) || len(c.ID) > maxClientID:
+		faults = append(faults, fmt.Errorf("id: found %q, expected lower-case letters, digits, '-' and '.', at most %d, as in a host name", c.ID, maxClientID))
+	case slices.Contains(providersOwn(), c.ID):
+		faults = append(faults, fmt.Errorf("id: %q is a client of the provider's own, expected another", c.ID))
 	}
 	if !slices.Contains(Roles(), c.Role) {
 		faults = append(faults, fmt.Errorf("role: found %q, expected agent, reviewer or admin", c.Role))
@@ -213,8 +216,17 @@ func (e Environment) clientFaults() []error {
 // The patterns below are compiled once and never written again.
 var (
 	dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
-	clientID = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
+	clientID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 )
+
+// maxClientID is how long the id of a client may be: it is the value of a label.
+const maxClientID = 63
+
+// providersOwn returns the clients that Keycloak makes in every realm.
+// Source: https://www.keycloak.org/docs/latest/server_admin/#_oidc_clients
+func providersOwn() []string {
+	return []string{"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
+}
 
 // ValidateName checks the name of an environment: a DNS label of at most 32 characters.
 func ValidateName(name string) error {

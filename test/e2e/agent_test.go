@@ -244,35 +244,24 @@ func TestAgentUnderLoad(t *testing.T) {
 func TestAgentAddKilled(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, "killed", "--cluster embedded"+freePorts(t))
-	type line struct {
-		Name          string
-		Roles         []string
-		Realm, Mapper bool
-		Secret        bool
-	}
-	whole := func(id string) bool {
-		return slices.ContainsFunc(value[[]line](e, "agent list"), func(l line) bool {
-			return l.Name == id && slices.Equal(l.Roles, []string{"agent"}) && l.Realm && l.Mapper && l.Secret
-		})
+	has := func(id string) member {
+		for _, m := range value[[]member](e, "agent list") {
+			if m.Name == id {
+				return m
+			}
+		}
+		return member{}
 	}
 	for i, at := range []string{"identity     running", "identity     done", "gateway      running", "gateway      done"} {
 		id := fmt.Sprintf("aip-agent-%d", i+2)
-		c := e.command("agent add " + id)
-		said, err := c.StderrPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		killAt(t, c, said, at)
+		killAt(t, e.command("agent add "+id), at)
 		next := "agent add " + id
 		if i%2 == 1 {
 			next = "up --tui=never"
 		}
 		e.run(next)
-		if !whole(id) {
-			t.Errorf("killed at %q, then %s: %s", at, next, e.run("agent list"))
+		if m := has(id); !slices.Equal(m.Roles, []string{"agent"}) || !m.Realm || !m.Mapper || !m.Secret {
+			t.Errorf("killed at %q, then %s: %+v", at, next, m)
 		}
 		e.run("token " + id)
 	}
@@ -281,17 +270,53 @@ func TestAgentAddKilled(t *testing.T) {
 	}
 }
 
-// killAt kills a command once it has said text, or lets it end without.
-func killAt(t *testing.T, c *exec.Cmd, said io.Reader, text string) {
+// TestAgentRemoveKilled ends `agent remove` the hard way: no later run gives access back, and the next one takes away
+// what is left.
+func TestAgentRemoveKilled(t *testing.T) {
+	t.Parallel()
+	e := newEnvironment(t, "gone", "--cluster embedded"+freePorts(t))
+	for _, at := range []string{"gateway      running", "gateway      done", "identity     done"} {
+		e.run("agent add aip-agent-2")
+		killAt(t, e.command("agent remove aip-agent-2"), at)
+		e.run("up --tui=never")
+		for _, m := range value[[]member](e, "agent list") {
+			if m.Name != "aip-agent-2" {
+				continue
+			}
+			if len(m.Roles) > 0 {
+				t.Errorf("killed at %q, then up: %+v", at, m)
+			}
+			e.run("agent remove aip-agent-2")
+		}
+		if left := e.run("agent list -o name"); strings.Contains(left, "aip-agent-2") {
+			t.Errorf("killed at %q, then removed: %s", at, left)
+		}
+	}
+}
+
+// member is a line of `agent list -o json`.
+type member struct {
+	Name                  string
+	Roles                 []string
+	Realm, Mapper, Secret bool
+}
+
+// killAt starts a command and kills it once it has said text, or lets it end without.
+func killAt(t *testing.T, c *exec.Cmd, text string) {
 	t.Helper()
+	said, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
 	var all bytes.Buffer
 	block := make([]byte, 4096)
-	for {
-		n, err := said.Read(block)
+	for err == nil && !bytes.Contains(all.Bytes(), []byte(text)) {
+		var n int
+		n, err = said.Read(block)
 		all.Write(block[:n])
-		if bytes.Contains(all.Bytes(), []byte(text)) || err != nil {
-			break
-		}
 	}
 	_ = c.Process.Kill() // it may have ended
 	_ = c.Wait()
