@@ -31,10 +31,12 @@ func AddClient(e bootstrap.Environment, d Deps, facts bootstrap.Facts, id string
 // RemoveClient returns the plan that takes a client away. e does not list it any more; facts are those of before.
 func RemoveClient(e bootstrap.Environment, d Deps, facts bootstrap.Facts, id string) bootstrap.Plan {
 	return bootstrap.Plan{
-		// The lists in the chart's values first: access ends here, whatever becomes of the rest.
-		bootstrap.Then(gateway{env: e, deps: d, out: id}),
-		// The client in the realm, and its Secret.
+		// The lists in the chart's values first: access ends with the rollout that begins here, whatever becomes of the rest.
+		bootstrap.Then(subjects{gateway{env: e, deps: d, out: id}}),
+		// The client in the realm, so that it gets no more tokens even when the rollout fails, and its Secret.
 		bootstrap.Then(departure{identity: identity{env: e, deps: d}, id: id, proven: proven(e, d, facts)}),
+		// The end of the rollout.
+		bootstrap.Then(gateway{env: e, deps: d, out: id}),
 	}
 }
 
@@ -49,6 +51,23 @@ func renew(e bootstrap.Environment, d Deps, facts bootstrap.Facts) (bootstrap.Fa
 	digest, err := proof{env: e, deps: d}.digest(facts)
 	if err == nil {
 		facts.Proof.Of = digest
+	}
+	return facts, err
+}
+
+// subjects is the part of the gateway that waits for nothing: the chart's values.
+type subjects struct{ gateway gateway }
+
+func (subjects) Name() string { return "subjects" }
+
+func (s subjects) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+	return s.gateway.look(ctx, facts)
+}
+
+func (s subjects) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+	facts, err := s.gateway.install(ctx, facts, report)
+	if err == nil {
+		report.Note("the chart's values name it no more")
 	}
 	return facts, err
 }

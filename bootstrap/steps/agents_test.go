@@ -28,16 +28,19 @@ func TestPlansOfOneClient(t *testing.T) {
 	}
 	// Access ends before anything else that can fail.
 	remove := RemoveClient(e.Without("aip-agent-2"), Deps{}, bootstrap.Facts{}, "aip-agent-2")
-	if got := remove.Names(); !slices.Equal(got, []string{"gateway", "identity"}) {
+	if got := remove.Names(); !slices.Equal(got, []string{"subjects", "identity", "gateway"}) {
 		t.Errorf("to remove: %v", got)
 	}
 	list := func(s bootstrap.Step, role string) release.Names {
 		t.Helper()
+		if first, ok := s.(subjects); ok {
+			s = first.gateway
+		}
 		g, ok := s.(gateway)
 		if !ok {
 			t.Fatalf("%T is not the gateway", s)
 		}
-		return g.subjects()[slices.Index(bootstrap.Roles(), role)]
+		return g.lists()[slices.Index(bootstrap.Roles(), role)]
 	}
 	if l := list(add[1][0], bootstrap.RoleAgent); !slices.Equal(l.In, []string{"aip-agent-2"}) || !slices.Contains(l.Proposed, "aip-agent-2") || l.Out != nil {
 		t.Errorf("agents, to add: %+v", l)
@@ -46,6 +49,9 @@ func TestPlansOfOneClient(t *testing.T) {
 		t.Errorf("reviewers, to add an agent: %+v", l)
 	}
 	for _, role := range bootstrap.Roles() {
+		if last := list(remove[2][0], role); !slices.Equal(last.Out, []string{"aip-agent-2"}) {
+			t.Errorf("%s, at the end: %+v", role, last)
+		}
 		if l := list(remove[0][0], role); l.In != nil || !slices.Equal(l.Out, []string{"aip-agent-2"}) {
 			t.Errorf("%s, to remove: %+v", role, l)
 		}

@@ -37,11 +37,11 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	if facts.Cluster.Kind == bootstrap.ClusterKind {
 		values["service"] = map[string]any{"type": "NodePort", "nodePort": gatewayNodePort}
 	}
-	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed, Names: g.subjects()}
+	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed, Names: g.lists()}
 }
 
-// subjects are the lists of who has which role. People add to them by helm upgrade, so they are not held to anything.
-func (g gateway) subjects() []release.Names {
+// lists are those of who has which role. People add to them by helm upgrade, so they are not held to anything.
+func (g gateway) lists() []release.Names {
 	var lists []release.Names
 	for _, role := range bootstrap.Roles() {
 		list := release.Names{Path: subjectsPath(role), Proposed: g.env.Subjects(role)}
@@ -84,7 +84,8 @@ func (g gateway) learn(facts bootstrap.Facts, s release.State) bootstrap.Facts {
 	return facts
 }
 
-func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+// look compares the chart and its values with what they should be.
+func (g gateway) look(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
 	m, err := g.manager(facts, func(string, ...any) {})
 	if err != nil {
 		return bootstrap.Observation{}, err
@@ -97,18 +98,27 @@ func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.
 	if state.Phase != release.Ready {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: state.Detail, Facts: facts}, nil
 	}
+	return bootstrap.Observation{State: bootstrap.Ready, Detail: "chart " + facts.Gateway.Chart, Facts: facts}, nil
+}
+
+func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+	seen, err := g.look(ctx, facts)
+	if err != nil || seen.State != bootstrap.Ready {
+		return seen, err
+	}
 	config, err := kube(facts)
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
 	_, ok, err := rolledOut(ctx, config, Namespace, GatewayDeployment)
 	if err != nil || !ok {
-		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the gateway is not available", Facts: facts}, err
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the gateway is not available", Facts: seen.Facts}, err
 	}
-	return bootstrap.Observation{State: bootstrap.Ready, Detail: "chart " + facts.Gateway.Chart, Facts: facts}, nil
+	return seen, nil
 }
 
-func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+// install brings the chart and its values about. A rollout that they make necessary has begun when it returns.
+func (g gateway) install(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
 	m, err := g.manager(facts, func(format string, args ...any) { report.Output(fmt.Sprintf(format, args...)) })
 	if err != nil {
 		return facts, err
@@ -124,7 +134,14 @@ func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 			return facts, err
 		}
 	}
-	facts = g.learn(facts, state)
+	return g.learn(facts, state), nil
+}
+
+func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+	facts, err := g.install(ctx, facts, report)
+	if err != nil {
+		return facts, err
+	}
 	config, err := kube(facts)
 	if err != nil {
 		return facts, err

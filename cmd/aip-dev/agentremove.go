@@ -28,7 +28,7 @@ func newAgentRemove(a *app) *cobra.Command {
 		Use: "remove NAME", Aliases: []string{"rm"},
 		Short: "End the access of an agent, and take its client and secret away",
 		Long: "End the access of an agent, and take its client and secret away. Its name leaves the lists of the chart's values\n" +
-			"first, so that access has ended even when the rest fails. Its requests stay.",
+			"first, so that its access ends with the rollout even when the rest fails. Its requests stay.",
 		Args: cobra.ExactArgs(1),
 	}
 	format := outputFlag(c, formatTable, formatJSON)
@@ -72,7 +72,7 @@ func (a *app) removeClient(ctx context.Context, id string) (removed, error) {
 	}
 	facts, _, err = a.bringUp(ctx, e, bringing{
 		command: "agent remove", again: "agent remove " + id,
-		stays: id + " may have lost its access; its client and its Secret may be there",
+		stays: "What was taken away stays away; until the gateway has rolled out, tokens that " + id + " holds may still work",
 		settle: func(asked bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error) {
 			if last != nil {
 				asked = *last

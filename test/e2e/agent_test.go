@@ -275,7 +275,7 @@ func TestAgentAddKilled(t *testing.T) {
 func TestAgentRemoveKilled(t *testing.T) {
 	t.Parallel()
 	e := newEnvironment(t, "gone", "--cluster embedded"+freePorts(t))
-	for _, at := range []string{"gateway      running", "gateway      done", "identity     done"} {
+	for _, at := range []string{"subjects     running", "subjects     done", "identity     done", "gateway      running"} {
 		e.run("agent add aip-agent-2")
 		killAt(t, e.command("agent remove aip-agent-2"), at)
 		e.run("up --tui=never")
