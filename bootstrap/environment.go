@@ -83,6 +83,9 @@ const (
 	RoleAdmin    = "admin"
 )
 
+// Roles returns the roles that a client may have.
+func Roles() []string { return []string{RoleAgent, RoleReviewer, RoleAdmin} }
+
 // Client is one machine identity: a client of the realm with a service account.
 type Client struct {
 	// ID is the client id, and so the azp claim of its tokens.
@@ -92,6 +95,25 @@ type Client struct {
 	// Secret is its client secret. The defaults are the well-known ones of the guide, for development only. Empty
 	// keeps the secret that Kubernetes holds, or makes a random one.
 	Secret string `json:"secret,omitempty"`
+	// Added says that `aip-dev agent add` made it. A description that does not list it leaves it where it is.
+	Added bool `json:"added,omitempty"`
+}
+
+// Fault says everything that is wrong with c, or returns nil.
+func (c Client) Fault() error { return errors.Join(c.faults()...) }
+
+func (c Client) faults() []error {
+	var faults []error
+	switch {
+	case !clientID.MatchString(c.ID) || len(c.ID) > maxClientID:
+		faults = append(faults, fmt.Errorf("id: found %q, expected lower-case letters, digits, '-' and '.', at most %d, as in a host name", c.ID, maxClientID))
+	case slices.Contains(providersOwn(), c.ID):
+		faults = append(faults, fmt.Errorf("id: %q is a client of the provider's own, expected another", c.ID))
+	}
+	if !slices.Contains(Roles(), c.Role) {
+		faults = append(faults, fmt.Errorf("role: found %q, expected agent, reviewer or admin", c.Role))
+	}
+	return faults
 }
 
 // Default returns the environment of the guide: realm aip with one agent, one reviewer and one admin.
@@ -105,6 +127,31 @@ func Default() Environment {
 		},
 		SamplePolicies: true,
 	}
+}
+
+// Find returns the client with id.
+func (e Environment) Find(id string) (Client, bool) {
+	if i := slices.IndexFunc(e.Clients, func(c Client) bool { return c.ID == id }); i >= 0 {
+		return e.Clients[i], true
+	}
+	return Client{}, false
+}
+
+// Without returns e without the client with id.
+func (e Environment) Without(id string) Environment {
+	e.Clients = slices.DeleteFunc(slices.Clone(e.Clients), func(c Client) bool { return c.ID == id })
+	return e
+}
+
+// KeepAdded returns e with the clients that were added to last by hand and that e does not list.
+func (e Environment) KeepAdded(last Environment) Environment {
+	e.Clients = slices.Clone(e.Clients)
+	for _, c := range last.Clients {
+		if _, listed := e.Find(c.ID); c.Added && !listed {
+			e.Clients = append(e.Clients, c)
+		}
+	}
+	return e
 }
 
 // Subjects returns the ids of the clients with role, in order.
@@ -155,17 +202,13 @@ func (e Environment) clientFaults() []error {
 	var faults []error
 	seen := map[string]bool{}
 	for i, c := range e.Clients {
-		at := fmt.Sprintf("clients[%d]", i)
-		switch {
-		case !clientID.MatchString(c.ID):
-			faults = append(faults, fmt.Errorf("%s.id: found %q, expected lower-case letters, digits, '-' and '.'", at, c.ID))
-		case seen[c.ID]:
-			faults = append(faults, fmt.Errorf("%s.id: %q is there twice", at, c.ID))
+		for _, err := range c.faults() {
+			faults = append(faults, fmt.Errorf("clients[%d].%w", i, err))
+		}
+		if seen[c.ID] {
+			faults = append(faults, fmt.Errorf("clients[%d].id: %q is there twice", i, c.ID))
 		}
 		seen[c.ID] = true
-		if !slices.Contains([]string{RoleAgent, RoleReviewer, RoleAdmin}, c.Role) {
-			faults = append(faults, fmt.Errorf("%s.role: found %q, expected agent, reviewer or admin", at, c.Role))
-		}
 	}
 	return faults
 }
@@ -173,8 +216,17 @@ func (e Environment) clientFaults() []error {
 // The patterns below are compiled once and never written again.
 var (
 	dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
-	clientID = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
+	clientID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 )
+
+// maxClientID is how long the id of a client may be: it is the value of a label.
+const maxClientID = 63
+
+// providersOwn returns the clients that Keycloak makes in every realm.
+// Source: https://www.keycloak.org/docs/latest/server_admin/#_oidc_clients
+func providersOwn() []string {
+	return []string{"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
+}
 
 // ValidateName checks the name of an environment: a DNS label of at most 32 characters.
 func ValidateName(name string) error {

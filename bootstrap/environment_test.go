@@ -134,3 +134,50 @@ func TestPlanNames(t *testing.T) {
 		t.Errorf("names of nothing: %v", got)
 	}
 }
+
+func TestClientFault(t *testing.T) {
+	t.Parallel()
+	for id, good := range map[string]bool{
+		"aip-agent-2": true, "a": true, "team.a-b.1": true, strings.Repeat("x", 63): true,
+		"": false, "A": false, "a,b": false, "-a": false, "a-": false, "a..b": false, "a.-b": false, "a b": false, "ä": false,
+		strings.Repeat("x", 64): false, "account": false, "admin-cli": false,
+	} {
+		if err := (Client{ID: id, Role: RoleAgent}).Fault(); (err == nil) != good {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	err := Client{ID: "B", Role: "root"}.Fault()
+	if err == nil || !strings.Contains(err.Error(), `id: found "B"`) || !strings.Contains(err.Error(), `role: found "root"`) {
+		t.Errorf("not all faults were told: %v", err)
+	}
+}
+
+func TestClientsOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	last := Default()
+	last.Clients = append(last.Clients, Client{ID: "added", Role: RoleAgent, Added: true}, Client{ID: "listed", Role: RoleAgent, Added: true})
+	file := Environment{Clients: []Client{{ID: "listed", Role: RoleReviewer}}}
+	ids := func(e Environment) string {
+		var ids []string
+		for _, c := range e.Clients {
+			ids = append(ids, c.ID+"="+c.Role)
+		}
+		return strings.Join(ids, " ")
+	}
+	// What an older description listed is gone with it; what was added stays; what the file lists is as the file says.
+	if got := ids(file.KeepAdded(last)); got != "listed=reviewer added=agent" {
+		t.Errorf("kept %s", got)
+	}
+	if got := ids(file); got != "listed=reviewer" {
+		t.Errorf("the description was changed to %s", got)
+	}
+	if got := ids(last.Without("aip-agent-1")); got != "aip-reviewer-1=reviewer aip-admin-1=admin added=agent listed=agent" || len(last.Clients) != 5 {
+		t.Errorf("without one: %s; before: %s", got, ids(last))
+	}
+	if c, there := last.Find("added"); !there || !c.Added {
+		t.Errorf("found %+v, %v", c, there)
+	}
+	if c, there := last.Find("nobody"); there || c.ID != "" {
+		t.Errorf("found %+v", c)
+	}
+}

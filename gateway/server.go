@@ -21,6 +21,9 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
+	// lingerTimeout is how long connections that are kept open are served on when the server is told to end, so that
+	// their next answer tells the client to open another one. A request that meets its connection's end is lost.
+	lingerTimeout = time.Second
 	// drainTimeout is how long requests that are under way may take when the server is told to end.
 	drainTimeout = 10 * time.Second
 	// heartbeatEvery is how often a quiet stream shows that it is alive.
@@ -39,6 +42,7 @@ type Server struct {
 	heartbeat time.Duration
 	// draining is closed when the server begins to end.
 	draining chan struct{}
+	open     connections
 }
 
 // New returns a Server that has not talked to anybody yet. It reports every fault of the options at once.
@@ -108,6 +112,9 @@ func (s *Server) Run(ctx context.Context) error {
 	case cause = <-ended:
 	}
 	close(s.draining)
+	if cause == nil {
+		s.linger()
+	}
 	cause = errors.Join(cause, shutdown(server))
 	stop()
 	running.Wait()
@@ -120,7 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) httpServer(ctx context.Context) *http.Server {
 	return &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: s.lastAnswers(s.handler), ConnState: s.open.changed, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
@@ -138,6 +145,69 @@ func serveHTTP(server *http.Server, listener net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// lastAnswers says in each answer that no other follows on its connection, once the server has begun to end.
+func (s *Server) lastAnswers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-s.draining:
+			w.Header().Set("Connection", "close")
+		default:
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// linger waits until clients have closed their connections, for a while.
+func (s *Server) linger() {
+	timer := time.NewTimer(lingerTimeout)
+	defer timer.Stop()
+	select {
+	case <-s.open.none():
+	case <-timer.C:
+	}
+}
+
+// connections counts the open connections of a server.
+type connections struct {
+	mu    sync.Mutex
+	count int
+	ended []chan struct{}
+}
+
+// changed is the ConnState of a http.Server.
+func (c *connections) changed(_ net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.count++
+	case http.StateClosed, http.StateHijacked:
+		c.count--
+	case http.StateActive, http.StateIdle:
+	}
+	c.tell()
+}
+
+// none returns a channel that is closed once no connection is open.
+func (c *connections) none() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended := make(chan struct{})
+	c.ended = append(c.ended, ended)
+	c.tell()
+	return ended
+}
+
+func (c *connections) tell() {
+	if c.count > 0 {
+		return
+	}
+	for _, ended := range c.ended {
+		close(ended)
+	}
+	c.ended = nil
 }
 
 // shutdown closes the listener and waits for requests under way; those that take too long are cut off.

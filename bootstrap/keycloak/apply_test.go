@@ -288,3 +288,32 @@ func BenchmarkFromNothing(b *testing.B) {
 		}
 	}
 }
+
+func TestClientsOfARealm(t *testing.T) {
+	t.Parallel()
+	s := applied(t)
+	path, _ := s.client("aip-reviewer-1")
+	s.request(http.MethodPut, path, `{"enabled":false}`)
+	s.request(http.MethodPost, "/admin/realms/aip/clients", `{"clientId":"by-hand","enabled":true}`)
+	s.count()
+	found, err := s.admin().Clients(t.Context(), "aip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.writes(); n != 0 {
+		t.Errorf("reading made %d writes", n)
+	}
+	for _, want := range []keycloak.Found{
+		{ID: "aip-agent-1", Enabled: true, Audience: "aip-gateway"}, {ID: "aip-reviewer-1", Audience: "aip-gateway"}, {ID: "by-hand", Enabled: true},
+	} {
+		if !slices.Contains(found, want) {
+			t.Errorf("%+v is not among %+v", want, found)
+		}
+	}
+	if !slices.IsSortedFunc(found, func(a, b keycloak.Found) int { return strings.Compare(a.ID, b.ID) }) {
+		t.Errorf("not sorted: %+v", found)
+	}
+	if found, err := s.admin().Clients(t.Context(), "absent"); err != nil || len(found) != 0 {
+		t.Errorf("of a realm that is not there: %+v, %v", found, err)
+	}
+}

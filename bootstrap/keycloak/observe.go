@@ -3,7 +3,9 @@ package keycloak
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/Nerzal/gocloak/v13"
@@ -72,4 +74,33 @@ func (a *Admin) read(ctx context.Context, name string) (snapshot, error) {
 		have.clients[gocloak.PString(c.ClientID)] = c
 	}
 	return have, nil
+}
+
+// Found is a client that a realm has.
+type Found struct {
+	// ID is the clientId.
+	ID string
+	// Enabled says that it gets tokens.
+	Enabled bool
+	// Audience is what the mapper audience-aip-gateway adds to its tokens; empty when it has no such mapper.
+	Audience string
+}
+
+// Clients returns the clients of a realm, those of Keycloak itself too, sorted by their ID. A realm that is not there
+// has none.
+func (a *Admin) Clients(ctx context.Context, realm string) ([]Found, error) {
+	have, err := a.read(ctx, realm)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Found, 0, len(have.clients))
+	for _, id := range slices.Sorted(maps.Keys(have.clients)) {
+		c := have.clients[id]
+		f := Found{ID: id, Enabled: gocloak.PBool(c.Enabled)}
+		if mapper := findMapper(c); mapper != nil && mapper.Config != nil {
+			f.Audience = (*mapper.Config)[customAudience]
+		}
+		found = append(found, f)
+	}
+	return found, nil
 }

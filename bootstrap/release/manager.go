@@ -75,6 +75,8 @@ type Spec struct {
 	Values map[string]any
 	// Defaults are set when they are new and may be changed by hand afterwards.
 	Defaults map[string]any
+	// Names are lists that others add to. Their paths are in neither Values nor Defaults.
+	Names []Names
 }
 
 // Observe says how the release name compares to want. It only reads.
@@ -160,8 +162,10 @@ func (m *Manager) install(ctx context.Context, name string, chrt *chart.Chart, w
 	in.DisableOpenAPIValidation = true // the API server validates every object anyway
 	in.Replace = replace
 	in.Timeout = requestTimeout
-	in.Labels = proposals(want.Defaults)
-	rel, err := in.RunWithContext(ctx, chrt, merged(nil, want, nil))
+	in.Labels = labelsOf(want, nil)
+	vals := merged(nil, want, nil)
+	setNames(chrt, vals, want.Names, nil)
+	rel, err := in.RunWithContext(ctx, chrt, vals)
 	if err != nil {
 		return State{}, fmt.Errorf("install release %s: %w", name, err)
 	}
@@ -176,8 +180,10 @@ func (m *Manager) upgrade(ctx context.Context, rel *helm.Release, chrt *chart.Ch
 	up.ResetValues = true // the values given here are complete: merged starts from those of the release
 	up.MaxHistory = maxHistory
 	up.Timeout = requestTimeout
-	up.Labels = proposals(want.Defaults)
-	next, err := up.RunWithContext(ctx, rel.Name, chrt, merged(rel.Config, want, rel.Labels))
+	up.Labels = labelsOf(want, rel.Labels)
+	vals := merged(rel.Config, want, rel.Labels)
+	setNames(chrt, vals, want.Names, rel.Labels)
+	next, err := up.RunWithContext(ctx, rel.Name, chrt, vals)
 	if err != nil {
 		return State{}, fmt.Errorf("upgrade release %s: %w", rel.Name, err)
 	}

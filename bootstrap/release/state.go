@@ -35,7 +35,8 @@ type State struct {
 	Chart, ChartVersion string
 	// Values are the values that were given for this revision, without the chart's defaults.
 	Values map[string]any
-	// Kept are the paths of Spec.Defaults that were changed by hand and stay so, sorted.
+	// Kept are the paths of Spec.Defaults that were changed by hand and stay so, sorted; then the lists of Spec.Names
+	// that somebody took names out of, such as "gateway.auth.agentSubjects without aip-agent-1".
 	Kept []string
 }
 

@@ -20,7 +20,7 @@ const labelPrefix = "aip-dev/"
 type diff struct {
 	// wrong says in a few words each what has to be changed.
 	wrong []string
-	// kept are the paths of defaults that were changed by hand.
+	// kept are the paths of defaults that were changed by hand, and lists with the names that were taken out by hand.
 	kept []string
 }
 
@@ -54,6 +54,7 @@ func newDiff(rel *helm.Release, chrt *chart.Chart, want Spec) diff {
 			d.addf("%s is %s, want %s", l, show(have), show(l.value))
 		}
 	}
+	d.compareNames(chrt, rel.Config, want.Names, rel.Labels)
 	return d
 }
 

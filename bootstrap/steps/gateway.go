@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -14,6 +15,9 @@ import (
 type gateway struct {
 	env  bootstrap.Environment
 	deps Deps
+	// in is a client that has to be in the list of its role, out one that must be in none, whatever was done by hand.
+	// Empty means nobody.
+	in, out string
 }
 
 func (gateway) Name() string { return "gateway" }
@@ -23,13 +27,8 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	auth := func(values map[string]any) map[string]any {
 		return map[string]any{"gateway": map[string]any{"auth": values}}
 	}
-	proposed := auth(map[string]any{
-		"agentSubjects":    strings.Join(g.env.Subjects(bootstrap.RoleAgent), ","),
-		"reviewerSubjects": strings.Join(g.env.Subjects(bootstrap.RoleReviewer), ","),
-		"adminSubjects":    strings.Join(g.env.Subjects(bootstrap.RoleAdmin), ","),
-	})
 	// On a developer's machine the same request is sent again and again on purpose.
-	proposed["gateway"].(map[string]any)["dedupWindow"] = "0s" //nolint:forcetypeassert // built two lines above
+	proposed := map[string]any{"gateway": map[string]any{"dedupWindow": "0s"}}
 	fixed := auth(map[string]any{"oidcIssuerURL": facts.Identity.IssuerURL, "oidcAudience": g.env.Audience})
 	values := fixed["gateway"].(map[string]any) //nolint:forcetypeassert // built one line above
 	if facts.Images.Gateway != "" {
@@ -38,8 +37,27 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	if facts.Cluster.Kind == bootstrap.ClusterKind {
 		values["service"] = map[string]any{"type": "NodePort", "nodePort": gatewayNodePort}
 	}
-	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed}
+	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed, Names: g.lists()}
 }
+
+// lists are those of who has which role. People add to them by helm upgrade, so they are not held to anything.
+func (g gateway) lists() []release.Names {
+	var lists []release.Names
+	for _, role := range bootstrap.Roles() {
+		list := release.Names{Path: subjectsPath(role), Proposed: g.env.Subjects(role)}
+		if slices.Contains(list.Proposed, g.in) {
+			list.In = []string{g.in}
+		}
+		if g.out != "" {
+			list.Out = []string{g.out}
+		}
+		lists = append(lists, list)
+	}
+	return lists
+}
+
+// subjectsPath leads to the list of a role in the chart's values.
+func subjectsPath(role string) []string { return []string{"gateway", "auth", role + "Subjects"} }
 
 // image returns the chart's values for a reference of the form REPOSITORY:TAG.
 func image(reference string) map[string]any {
@@ -66,7 +84,8 @@ func (g gateway) learn(facts bootstrap.Facts, s release.State) bootstrap.Facts {
 	return facts
 }
 
-func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+// look compares the chart and its values with what they should be.
+func (g gateway) look(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
 	m, err := g.manager(facts, func(string, ...any) {})
 	if err != nil {
 		return bootstrap.Observation{}, err
@@ -79,18 +98,27 @@ func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.
 	if state.Phase != release.Ready {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: state.Detail, Facts: facts}, nil
 	}
+	return bootstrap.Observation{State: bootstrap.Ready, Detail: "chart " + facts.Gateway.Chart, Facts: facts}, nil
+}
+
+func (g gateway) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+	seen, err := g.look(ctx, facts)
+	if err != nil || seen.State != bootstrap.Ready {
+		return seen, err
+	}
 	config, err := kube(facts)
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
 	_, ok, err := rolledOut(ctx, config, Namespace, GatewayDeployment)
 	if err != nil || !ok {
-		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the gateway is not available", Facts: facts}, err
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the gateway is not available", Facts: seen.Facts}, err
 	}
-	return bootstrap.Observation{State: bootstrap.Ready, Detail: "chart " + facts.Gateway.Chart, Facts: facts}, nil
+	return seen, nil
 }
 
-func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+// install brings the chart and its values about. A rollout that they make necessary has begun when it returns.
+func (g gateway) install(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
 	m, err := g.manager(facts, func(format string, args ...any) { report.Output(fmt.Sprintf(format, args...)) })
 	if err != nil {
 		return facts, err
@@ -106,7 +134,14 @@ func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 			return facts, err
 		}
 	}
-	facts = g.learn(facts, state)
+	return g.learn(facts, state), nil
+}
+
+func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+	facts, err := g.install(ctx, facts, report)
+	if err != nil {
+		return facts, err
+	}
 	config, err := kube(facts)
 	if err != nil {
 		return facts, err

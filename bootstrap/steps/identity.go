@@ -25,6 +25,9 @@ const (
 // SecretName returns the name of the Kubernetes Secret of a client.
 func SecretName(client string) string { return "oidc-client-" + client }
 
+// clientLabel is on the Secret of a client and holds its id.
+const clientLabel = "aip-dev/client"
+
 // identity is the OIDC provider, its realm and clients, and the Secrets that hold the clients' secrets.
 type identity struct {
 	env  bootstrap.Environment
@@ -159,7 +162,7 @@ func (i identity) manifest(facts bootstrap.Facts) ([]byte, error) {
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 			ObjectMeta: metav1.ObjectMeta{
 				Name: SecretName(c.ID), Namespace: Namespace,
-				Labels: map[string]string{"app.kubernetes.io/managed-by": "aip-dev", "aip-dev/client": c.ID},
+				Labels: map[string]string{"app.kubernetes.io/managed-by": "aip-dev", clientLabel: c.ID},
 			},
 			Data: map[string][]byte{bootstrap.ClientSecretKey: []byte(c.Secret)},
 		}); err != nil {

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,16 +114,24 @@ func TestGatewayValues(t *testing.T) {
 			t.Errorf("held: %s is %v, expected %v", path, got, want)
 		}
 	}
-	for path, want := range map[string]any{
-		"gateway.auth.agentSubjects": "aip-agent-1,aip-agent-2", "gateway.auth.reviewerSubjects": "aip-reviewer-1",
-		"gateway.auth.adminSubjects": "aip-admin-1", "gateway.dedupWindow": "0s",
-	} {
-		if got := value(spec.Defaults, path); got != want {
-			t.Errorf("proposed: %s is %v, expected %v", path, got, want)
+	if got := value(spec.Defaults, "gateway.dedupWindow"); got != "0s" {
+		t.Errorf("proposed: gateway.dedupWindow is %v, expected 0s", got)
+	}
+	want := map[string][]string{
+		"gateway.auth.agentSubjects": {"aip-agent-1", "aip-agent-2"}, "gateway.auth.reviewerSubjects": {"aip-reviewer-1"},
+		"gateway.auth.adminSubjects": {"aip-admin-1"},
+	}
+	for _, list := range spec.Names {
+		if !slices.Equal(list.Proposed, want[list.String()]) || list.In != nil || list.Out != nil {
+			t.Errorf("proposed: %+v, expected %v", list, want[list.String()])
 		}
-		if got := value(spec.Values, path); got != nil {
-			t.Errorf("%s is held to %v; people change it by helm upgrade", path, got)
+		delete(want, list.String())
+		if got := value(spec.Values, list.String()); got != nil {
+			t.Errorf("%s is held to %v; people change it by helm upgrade", list, got)
 		}
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing was proposed for %v", want)
 	}
 }
 

@@ -137,16 +137,25 @@ func (d Deps) limit() time.Duration {
 // the rules of the way to a pod one after the other, and right after a start of containers pods may say that they are
 // ready because they were before.
 func (d Deps) onceReached(ctx context.Context, url string, absent error, report bootstrap.Reporter, do func() error) error {
-	limited, cancel := context.WithTimeout(ctx, d.limit())
-	defer cancel()
-	for told := false; ; {
-		err := do()
-		if err == nil || absent == nil || !errors.Is(err, absent) {
-			return err
-		}
-		if !told {
+	told := false
+	return onceSettled(ctx, d.limit(), do, func(err error) bool {
+		passes := absent != nil && errors.Is(err, absent)
+		if passes && !told {
 			told = true
 			report.Note("waiting until %s answers", url)
+		}
+		return passes
+	})
+}
+
+// onceSettled calls do until it fails for a reason that does not pass by itself, or for longer than limit.
+func onceSettled(ctx context.Context, limit time.Duration, do func() error, passes func(error) bool) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := do()
+		if err == nil || !passes(err) {
+			return err
 		}
 		select {
 		case <-limited.Done():

@@ -68,7 +68,8 @@ func newStart(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "start"})
+			e.Clients = nil // settle knows them
+			facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "start", settle: a.settle})
 			if err != nil {
 				return err
 			}

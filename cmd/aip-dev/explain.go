@@ -60,7 +60,7 @@ func (a *app) rules() []rule {
 		{token.ErrIssuerFailed, failure.Failed, []string{a.command("logs issuer")}},
 		{client.ErrInvalid, failure.Usage, []string{"aip-dev request submit --help"}},
 		{client.ErrUnauthorized, failure.Refused, []string{logs + "  # says which claim was wrong", up}},
-		{client.ErrForbidden, failure.Refused, []string{status + "  # lists the clients and their roles"}},
+		{client.ErrForbidden, failure.Refused, []string{a.command("agent list") + "  # says who has which role"}},
 		{client.ErrNotFound, failure.NotFound, []string{a.command("request list --all-namespaces")}},
 		{client.ErrConflict, failure.Conflict, []string{a.command("request list")}},
 		{client.ErrUnavailable, failure.Failed, []string{status, logs, up}},
@@ -70,13 +70,17 @@ func (a *app) rules() []rule {
 // explainTyped handles the errors that carry what was found.
 func (a *app) explainTyped(err error) error {
 	var unknown *session.UnknownClientError
+	var role *steps.RoleError
 	var rollout *steps.RolloutError
 	var port *steps.PortError
 	var taken *ports.TakenError
 	switch {
 	case errors.As(err, &unknown):
 		return failure.Wrap(err, failure.NotFound,
-			[]string{a.command("status") + "  # lists the clients", a.command("token " + unknown.ID + " --secret-file FILE")}, "")
+			[]string{a.command("agent list"), a.command("agent add " + unknown.ID), a.command("token " + unknown.ID + " --secret-file FILE")}, "")
+	case errors.As(err, &role):
+		return failure.Wrap(err, failure.Failed,
+			[]string{a.command("agent add " + role.Client + " --role " + role.Expected), a.command("agent list") + "  # says who has which role"}, "")
 	case errors.As(err, &rollout):
 		component := "gateway"
 		if rollout.Deployment == steps.IdentityName {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/session"
@@ -79,7 +80,7 @@ func (a *app) mustBe(ctx context.Context, s *session.Session, c bootstrap.Client
 		return fmt.Errorf("ask the gateway who %s is: %w", c.ID, err)
 	}
 	if role != c.Role {
-		return fmt.Errorf("the gateway says that %s is %s, expected %s: is it in gateway.auth.%sSubjects of the chart's values?", c.ID, role, c.Role, c.Role)
+		return &steps.RoleError{Client: c.ID, Found: role, Expected: c.Role}
 	}
 	return nil
 }

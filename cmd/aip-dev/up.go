@@ -1,22 +1,17 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
-	"github.com/aip-dev/aip-dev/bootstrap/steps"
-	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
-	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
 )
 
@@ -51,7 +46,7 @@ func newUp(a *app) *cobra.Command {
 	}
 	format := outputFlag(c, formatTable, formatJSON)
 	f := c.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "description of the environment (default: aip-dev.yaml when it is there)")
+	f.StringVarP(&o.file, "file", "f", "", "description of the environment (default: "+defaultDescription+" when it is there)")
 	f.Var(&choice{&o.cluster, []string{
 		bootstrap.ClusterAuto, bootstrap.ClusterEmbedded, bootstrap.ClusterKind, bootstrap.ClusterExisting,
 	}}, "cluster", "where the environment lives")
@@ -70,7 +65,7 @@ func newUp(a *app) *cobra.Command {
 		if o.limit < 0 {
 			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
 		}
-		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit})
+		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit, settle: a.settle})
 		if err != nil {
 			return err
 		}
@@ -91,6 +86,7 @@ func newUp(a *app) *cobra.Command {
 }
 
 // environment returns the description: of the file, else of the last run, else the default; flags set fields of it.
+// Without clients in a file it has none: settle knows them.
 func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment, error) {
 	e, err := a.described(o.file)
 	if err != nil {
@@ -131,21 +127,19 @@ func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment,
 	return e, nil
 }
 
-// described reads the description from path or aip-dev.yaml, else what was asked for last, else the default.
+// described reads the description from path or aip-dev.yaml, else what was asked for last, else the default. It has
+// clients when a file lists them.
 func (a *app) described(path string) (bootstrap.Environment, error) {
 	e := bootstrap.Default()
 	must := path != ""
 	if !must {
-		path = "aip-dev.yaml"
+		path = defaultDescription
 	}
 	data, err := os.ReadFile(path)
 	if err == nil {
-		e.Clients = nil // a file that lists clients means these alone
+		e.Clients = nil // a file that lists clients means these, and those that were added to the environment later
 		if err := yaml.UnmarshalStrict(data, &e); err != nil {
 			return e, failure.Wrap(err, failure.Usage, nil, "%s", path)
-		}
-		if e.Clients == nil {
-			e.Clients = bootstrap.Default().Clients
 		}
 		return e, nil
 	}
@@ -158,79 +152,14 @@ func (a *app) described(path string) (bootstrap.Environment, error) {
 	}
 	switch last, err := folder.Description(); {
 	case err == nil:
+		last.Clients = nil // they may change until this command is the only one
 		return last, nil
 	case errors.Is(err, state.ErrNotThere), errors.Is(err, state.ErrDamaged):
-		e.Name = a.name
+		e.Name, e.Clients = a.name, nil
 		return e, nil
 	default:
 		return e, err
 	}
-}
-
-// bringing is how an environment is brought up.
-type bringing struct {
-	// command names it for people.
-	command string
-	// limit is how long a part may take to become ready; 0 means the default of the place.
-	limit time.Duration
-}
-
-// bringUp runs the plan of e and returns the facts, and how many steps had something to do.
-func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing) (bootstrap.Facts, int, error) {
-	folder, err := a.folder()
-	if err != nil {
-		return bootstrap.Facts{}, 0, err
-	}
-	kind, why, err := a.place(ctx, e, folder)
-	if err != nil {
-		return bootstrap.Facts{}, 0, err
-	}
-	if err := folder.Make(); err != nil {
-		return bootstrap.Facts{}, 0, err
-	}
-	unlock, err := folder.Lock()
-	if err != nil {
-		return bootstrap.Facts{}, 0, err
-	}
-	defer unlock()
-	facts, err := a.known(folder)
-	if err != nil {
-		return facts, 0, err
-	}
-	facts.Cluster.Kind, facts.Cluster.Why = kind, why
-	if err := folder.SaveDescription(e); err != nil {
-		return facts, 0, err
-	}
-	plan, err := a.plan(e, kind, folder, how.limit)
-	if err != nil {
-		return facts, 0, err
-	}
-	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", how.command, e.Name, kind, why))
-	if err != nil {
-		return facts, 0, err
-	}
-	defer show.Close()
-	runner := bootstrap.Runner{Run: strconv.FormatInt(a.now().UnixMilli(), 36), Sink: show, Save: folder.Save, Now: a.now}
-	facts, applied, err := runner.Up(ctx, plan, facts)
-	if err != nil {
-		show.Close()
-		return facts, applied, a.upFailed(err)
-	}
-	return facts, applied, nil
-}
-
-// upFailed adds to a step's failure that what was made stays.
-func (a *app) upFailed(err error) error {
-	var step *bootstrap.StepError
-	if !errors.As(err, &step) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	told := a.explain(step.Err)
-	next := failure.Next(told)
-	if len(next) == 0 {
-		next = []string{a.command("up") + "  # goes on from here", a.command("status")}
-	}
-	return failure.Wrap(err, failure.CodeOf(told), next, "%v\nWhat was made so far stays; nothing was removed", step)
 }
 
 // known returns the facts of an earlier run. A damaged file costs nothing: the steps look again.
@@ -245,39 +174,6 @@ func (a *app) known(folder state.Folder) (bootstrap.Facts, error) {
 	default:
 		return facts, err
 	}
-}
-
-// containerLimit is how long a part may take to become ready where its image may have to be pulled.
-const containerLimit = 5 * time.Minute
-
-// plan returns the steps that bring e about in a place.
-func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (bootstrap.Plan, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	reserved, err := a.reserved(folder)
-	if err != nil {
-		return nil, err
-	}
-	make := steps.Embedded
-	if kind == bootstrap.ClusterKind {
-		make = steps.InContainers
-		if limit == 0 {
-			limit = containerLimit
-		}
-	}
-	return make(e, steps.Deps{
-		Engine: a.getenv(engineVariable), RolloutLimit: limit,
-		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
-		ServeArgs: func(p steps.Ports) []string {
-			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
-		},
-		Prove: a.prove, Unreachable: client.ErrUnavailable,
-		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
-			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now}), id)
-		},
-	}), nil
 }
 
 // reserved returns the ports that environments other than folder's run with or will start with.

@@ -77,7 +77,7 @@ func run(ctx context.Context, program string, runs int, enforce bool) (err error
 	}
 	defer func() { err = errors.Join(err, b.aip(context.WithoutCancel(ctx), "down")) }()
 	unit := calibrate()
-	for _, measure := range []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.commands} {
+	for _, measure := range []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.agents, b.commands} {
 		if err := measure(ctx, runs); err != nil {
 			return err
 		}
@@ -219,6 +219,24 @@ func (b *bench) commands(ctx context.Context, runs int) error {
 		}
 		b.figures = append(b.figures, f)
 	}
+	return nil
+}
+
+// agents measures one more agent: let in and taken away, each with the rollout of the gateway.
+func (b *bench) agents(ctx context.Context, runs int) error {
+	add, again := figure{name: "agent add", limit: 10}, figure{name: "agent add, nothing to do", limit: 1.5}
+	remove := figure{name: "agent remove", limit: 10}
+	for range runs {
+		for _, step := range []struct {
+			to   *figure
+			verb string
+		}{{&add, "add"}, {&again, "add"}, {&remove, "remove"}} {
+			if err := b.timed(ctx, step.to, "agent", step.verb, "aip-agent-2"); err != nil {
+				return err
+			}
+		}
+	}
+	b.figures = append(b.figures, add, again, remove)
 	return nil
 }
 

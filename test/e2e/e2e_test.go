@@ -61,6 +61,7 @@ func setup(e *testscript.Env, program string) error {
 	}
 	e.Setenv("XDG_STATE_HOME", state)
 	e.Setenv("HOME", state)
+	e.Setenv("CHART", filepath.Join(filepath.Dir(program), "..", "manifests", "charts", "aip-k8s"))
 	e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+
 		filepath.Join(filepath.Dir(program), "tools")+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	e.Setenv("UP", "up --cluster embedded --tui=never --gateway-port "+e.Getenv("GATEWAY_PORT")+" --issuer-port "+e.Getenv("ISSUER_PORT"))

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
+	"github.com/aip-dev/aip-dev/gateway/client"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/internal/session"
+)
+
+// listed is one line of `agent list`. What is null is unknown.
+type listed struct {
+	Name string `json:"name"`
+	// Roles are those of the lists that name it in the chart's values.
+	Roles []string `json:"roles"`
+	// Described says that the description of the environment lists it; others were made by hand.
+	Described bool `json:"described"`
+	// Realm, Mapper and Secret say whether the client, its audience mapper and its Secret are there.
+	Realm  *bool `json:"realm"`
+	Mapper *bool `json:"mapper"`
+	Secret bool  `json:"secret"`
+	// Pending is how many of its requests wait for a decision.
+	Pending *int `json:"pending"`
+}
+
+func newAgentList(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List who is in the environment, and what there is of each", Args: cobra.NoArgs,
+	}
+	format := outputFlag(c, formatTable, formatJSON, "name")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		found, err := a.listMembers(c.Context())
+		if err != nil {
+			return err
+		}
+		switch *format {
+		case formatJSON:
+			return a.printJSON(found)
+		case "name":
+			var b strings.Builder
+			for _, m := range found {
+				fmt.Fprintln(&b, safetext.Line(m.Name))
+			}
+			return a.print(b.String())
+		}
+		return a.printMembers(found)
+	}
+	return c
+}
+
+func (a *app) listMembers(ctx context.Context) ([]listed, error) {
+	e, deps, facts, err := a.opened()
+	if err != nil {
+		return nil, err
+	}
+	members, unknown, err := steps.Members(ctx, e, deps, facts)
+	if err != nil {
+		return nil, err
+	}
+	warn := func(what string, cause error) error {
+		if _, err := fmt.Fprintf(a.errOut, "warning: %s: %v\n", what, cause); err != nil {
+			return fmt.Errorf("write to the standard error: %w", err)
+		}
+		return nil
+	}
+	if unknown != nil {
+		if err := warn("what the realm has is unknown", unknown); err != nil {
+			return nil, err
+		}
+	}
+	pending, cause := a.pendingBy(ctx, facts)
+	if cause != nil {
+		if err := warn("the number of pending requests is unknown", cause); err != nil {
+			return nil, err
+		}
+	}
+	found := make([]listed, 0, len(members))
+	for _, m := range members {
+		line := listed{Name: m.ID, Roles: m.Roles, Described: m.Described, Realm: m.Realm, Mapper: m.Mapper, Secret: m.Secret}
+		if line.Roles == nil {
+			line.Roles = []string{}
+		}
+		if pending != nil {
+			count := pending[m.ID]
+			line.Pending = &count
+		}
+		found = append(found, line)
+	}
+	return found, nil
+}
+
+// pendingBy returns how many requests of each agent wait for a decision, as a reviewer or an admin sees it.
+func (a *app) pendingBy(ctx context.Context, facts bootstrap.Facts) (map[string]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	folder, err := a.folder()
+	if err != nil {
+		return nil, err
+	}
+	s := session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now})
+	reader := s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
+	if reader == "" {
+		return nil, errors.New("no reviewer and no admin is there to ask for them")
+	}
+	counts := map[string]int{}
+	err = s.Do(ctx, reader, func(ctx context.Context, g *client.Client) error {
+		requests, err := g.List(ctx, client.ListOptions{AllNamespaces: true, Phases: []v1alpha1.Phase{v1alpha1.PhasePending}})
+		for i := range requests {
+			counts[requests[i].Spec.AgentIdentity]++
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return counts, nil
+}
+
+func (a *app) printMembers(found []listed) error {
+	if len(found) == 0 {
+		_, err := fmt.Fprintln(a.errOut, "nobody is in this environment")
+		return err
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
+	row("NAME", "ROLE", "REALM", "MAPPER", "SECRET", "PENDING")
+	for _, m := range found {
+		role := strings.Join(m.Roles, ",")
+		if role == "" {
+			role = "none"
+		}
+		pending := "?"
+		if m.Pending != nil {
+			pending = strconv.Itoa(*m.Pending)
+		}
+		row(safetext.Line(m.Name), role, yes(m.Realm), yes(m.Mapper), yes(&m.Secret), pending)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("lay out the table: %w", err)
+	}
+	return a.print(b.String())
+}
+
+func yes(is *bool) string {
+	switch {
+	case is == nil:
+		return "?"
+	case *is:
+		return "yes"
+	default:
+		return "no"
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
+	"github.com/aip-dev/aip-dev/gateway/client"
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/session"
+	"github.com/aip-dev/aip-dev/internal/state"
+)
+
+// defaultDescription is the description of an environment that `up` reads when no other is named.
+const defaultDescription = "aip-dev.yaml"
+
+// bringing is how an environment is brought up, or changed while it is.
+type bringing struct {
+	// command names it for people; again is what to type after a failure, "up" when empty.
+	command, again string
+	// stays says what became of the environment when a step fails; empty means that nothing was removed.
+	stays string
+	// limit is how long a part may take to become ready; 0 means the default of the place.
+	limit time.Duration
+	// settle returns what the environment is to be, from what was asked for and what was asked for last, if anything.
+	// It is called while no other command can change that.
+	settle func(asked bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error)
+	// plan returns the steps. Nil means all steps of the place.
+	plan func(e bootstrap.Environment, d steps.Deps, facts bootstrap.Facts) bootstrap.Plan
+}
+
+// settle keeps the clients of an environment that its description does not mention: all when it lists none, else
+// those that `agent add` made.
+func (a *app) settle(e bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error) {
+	switch {
+	case e.Clients == nil && last == nil:
+		e.Clients = bootstrap.Default().Clients
+	case e.Clients == nil:
+		e.Clients = last.Clients
+	case last != nil:
+		listed := len(e.Clients)
+		e = e.KeepAdded(*last)
+		for _, c := range e.Clients[listed:] {
+			if _, err := fmt.Fprintf(a.errOut, "%s was added by `aip-dev agent add` and is not in the description: it stays; %s takes it away\n",
+				c.ID, a.command("agent remove "+c.ID)); err != nil {
+				return e, fmt.Errorf("write to the standard error: %w", err)
+			}
+		}
+	}
+	return e, nil
+}
+
+// bringUp runs the plan of e and returns the facts, and how many steps had something to do.
+func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing) (bootstrap.Facts, int, error) {
+	folder, err := a.folder()
+	if err != nil {
+		return bootstrap.Facts{}, 0, err
+	}
+	kind, why, err := a.place(ctx, e, folder)
+	if err != nil {
+		return bootstrap.Facts{}, 0, err
+	}
+	if err := folder.Make(); err != nil {
+		return bootstrap.Facts{}, 0, err
+	}
+	unlock, err := folder.Lock()
+	if err != nil {
+		return bootstrap.Facts{}, 0, err
+	}
+	defer unlock()
+	facts, err := a.known(folder)
+	if err != nil {
+		return facts, 0, err
+	}
+	if e, err = how.settled(e, folder); err != nil {
+		return facts, 0, err
+	}
+	deps, err := a.deps(e, kind, folder, how.limit)
+	if err != nil {
+		return facts, 0, err
+	}
+	plan := planOf(kind)(e, deps)
+	if how.plan != nil {
+		plan = how.plan(e, deps, facts)
+	} else {
+		facts.Cluster.Kind, facts.Cluster.Why = kind, why
+	}
+	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", how.command, e.Name, kind, why))
+	if err != nil {
+		return facts, 0, err
+	}
+	defer show.Close()
+	runner := bootstrap.Runner{Run: strconv.FormatInt(a.now().UnixMilli(), 36), Sink: show, Save: folder.Save, Now: a.now}
+	facts, applied, err := runner.Up(ctx, plan, facts)
+	if err != nil {
+		show.Close()
+		return facts, applied, a.upFailed(err, how)
+	}
+	return facts, applied, nil
+}
+
+// settled returns what the environment is to be, and keeps it for the next run.
+func (how bringing) settled(asked bootstrap.Environment, folder state.Folder) (bootstrap.Environment, error) {
+	var last *bootstrap.Environment
+	switch e, err := folder.Description(); {
+	case err == nil:
+		last = &e
+	case !errors.Is(err, state.ErrNotThere) && !errors.Is(err, state.ErrDamaged):
+		return asked, err
+	}
+	e, err := how.settle(asked, last)
+	if err != nil {
+		return e, err
+	}
+	return e, folder.SaveDescription(e)
+}
+
+// upFailed adds to a step's failure what became of the environment, and how to go on.
+func (a *app) upFailed(err error, how bringing) error {
+	again := a.command("up") + "  # goes on from here"
+	if how.again != "" {
+		again = a.command(how.again) + "  # goes on from here"
+	}
+	if errors.Is(err, context.Canceled) {
+		return failure.Wrap(err, failure.Interrupted, []string{again}, "interrupted")
+	}
+	var step *bootstrap.StepError
+	if !errors.As(err, &step) {
+		return err
+	}
+	told := a.explain(step.Err)
+	next := failure.Next(told)
+	switch {
+	case how.again != "":
+		next = append([]string{again}, next...)
+	case len(next) == 0:
+		next = []string{again, a.command("status")}
+	}
+	stays := how.stays
+	if stays == "" {
+		stays = "What was made so far stays; nothing was removed"
+	}
+	return failure.Wrap(err, failure.CodeOf(told), next, "%v\n%s", step, stays)
+}
+
+// containerLimit is how long a part may take to become ready where its image may have to be pulled.
+const containerLimit = 5 * time.Minute
+
+// planOf returns what makes the whole plan of a place.
+func planOf(kind string) func(bootstrap.Environment, steps.Deps) bootstrap.Plan {
+	if kind == bootstrap.ClusterKind {
+		return steps.InContainers
+	}
+	return steps.Embedded
+}
+
+// plan returns the steps that bring e about in a place.
+func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (bootstrap.Plan, error) {
+	deps, err := a.deps(e, kind, folder, limit)
+	if err != nil {
+		return nil, err
+	}
+	return planOf(kind)(e, deps), nil
+}
+
+// deps returns what the steps cannot do by themselves.
+func (a *app) deps(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (steps.Deps, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return steps.Deps{}, fmt.Errorf("find this program: %w", err)
+	}
+	reserved, err := a.reserved(folder)
+	if err != nil {
+		return steps.Deps{}, err
+	}
+	if kind == bootstrap.ClusterKind && limit == 0 {
+		limit = containerLimit
+	}
+	// A connection of its own for each question: one that was kept would lead to the gateway of before a rollout.
+	once := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return steps.Deps{
+		Engine: a.getenv(engineVariable), RolloutLimit: limit,
+		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
+		ServeArgs: func(p steps.Ports) []string {
+			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
+		},
+		Prove: a.prove, Unreachable: client.ErrUnavailable,
+		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
+			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now, HTTP: once}), id)
+		},
+	}, nil
+}
