@@ -50,6 +50,10 @@ type Environment struct {
 	Images Images `json:"images,omitzero"`
 	// Kind is what only a kind cluster has.
 	Kind Kind `json:"kind,omitzero"`
+	// Existing is what only an existing cluster has.
+	Existing Existing `json:"existing,omitzero"`
+	// Identity is an OIDC provider that is there already; the zero Provider means a Keycloak of the environment's own.
+	Identity Provider `json:"identity,omitzero"`
 }
 
 // Images are references of container images. Empty means the default.
@@ -92,6 +96,11 @@ type Client struct {
 	// Secret is its client secret. The defaults are the well-known ones of the guide, for development only. Empty
 	// keeps the secret that Kubernetes holds, or makes a random one.
 	Secret string `json:"secret,omitempty"`
+	// SecretFile is a file whose first line is the client secret.
+	SecretFile string `json:"secretFile,omitempty"`
+	// SecretName names a Kubernetes Secret that is there already, in the gateway's namespace, with the client secret of
+	// an external provider's client under the key client-secret. It is read and never changed.
+	SecretName string `json:"secretName,omitempty"`
 }
 
 // Default returns the environment of the guide: realm aip with one agent, one reviewer and one admin.
@@ -148,7 +157,8 @@ func (e Environment) Validate() error {
 	if e.Audience == "" {
 		fault("audience: empty, expected the aud claim that the gateway asks for")
 	}
-	return errors.Join(append(faults, e.clientFaults()...)...)
+	faults = append(faults, e.clientFaults()...)
+	return errors.Join(append(faults, e.existingFaults()...)...)
 }
 
 func (e Environment) clientFaults() []error {
@@ -157,7 +167,9 @@ func (e Environment) clientFaults() []error {
 	for i, c := range e.Clients {
 		at := fmt.Sprintf("clients[%d]", i)
 		switch {
-		case !clientID.MatchString(c.ID):
+		case e.External() && !externalID.MatchString(c.ID):
+			faults = append(faults, fmt.Errorf("%s.id: found %q, expected what the provider calls it, without space and comma", at, c.ID))
+		case !e.External() && !clientID.MatchString(c.ID):
 			faults = append(faults, fmt.Errorf("%s.id: found %q, expected lower-case letters, digits, '-' and '.'", at, c.ID))
 		case seen[c.ID]:
 			faults = append(faults, fmt.Errorf("%s.id: %q is there twice", at, c.ID))
@@ -166,8 +178,22 @@ func (e Environment) clientFaults() []error {
 		if !slices.Contains([]string{RoleAgent, RoleReviewer, RoleAdmin}, c.Role) {
 			faults = append(faults, fmt.Errorf("%s.role: found %q, expected agent, reviewer or admin", at, c.Role))
 		}
+		if sources := c.secretSources(); len(sources) > 1 {
+			faults = append(faults, fmt.Errorf("%s: has %s, expected one of them", at, strings.Join(sources, " and ")))
+		}
 	}
 	return faults
+}
+
+// secretSources names the fields that say where the secret of c comes from.
+func (c Client) secretSources() []string {
+	var out []string
+	for _, f := range []struct{ name, value string }{{"secret", c.Secret}, {"secretFile", c.SecretFile}, {"secretName", c.SecretName}} {
+		if f.value != "" {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 // The patterns below are compiled once and never written again.
