@@ -75,6 +75,8 @@ type Spec struct {
 	Values map[string]any
 	// Defaults are set when they are new and may be changed by hand afterwards.
 	Defaults map[string]any
+	// Labels are kept with the release. They are written along with a revision and ask for none by themselves.
+	Labels map[string]string
 }
 
 // Observe says how the release name compares to want. It only reads.
@@ -95,6 +97,14 @@ func (m *Manager) Observe(ctx context.Context, name string, want Spec) (State, e
 
 func (m *Manager) observe(rel *helm.Release, chrt *chart.Chart, want Spec) (State, error) {
 	state := stateOf(rel)
+	for name := range want.Labels {
+		if value, there := rel.Labels[name]; there {
+			if state.Labels == nil {
+				state.Labels = map[string]string{}
+			}
+			state.Labels[name] = value
+		}
+	}
 	diff := newDiff(rel, chrt, want)
 	state.Kept = diff.kept
 	if len(diff.wrong) > 0 {
@@ -160,7 +170,7 @@ func (m *Manager) install(ctx context.Context, name string, chrt *chart.Chart, w
 	in.DisableOpenAPIValidation = true // the API server validates every object anyway
 	in.Replace = replace
 	in.Timeout = requestTimeout
-	in.Labels = proposals(want.Defaults)
+	in.Labels = labels(want)
 	rel, err := in.RunWithContext(ctx, chrt, merged(nil, want, nil))
 	if err != nil {
 		return State{}, fmt.Errorf("install release %s: %w", name, err)
@@ -176,7 +186,7 @@ func (m *Manager) upgrade(ctx context.Context, rel *helm.Release, chrt *chart.Ch
 	up.ResetValues = true // the values given here are complete: merged starts from those of the release
 	up.MaxHistory = maxHistory
 	up.Timeout = requestTimeout
-	up.Labels = proposals(want.Defaults)
+	up.Labels = labels(want)
 	next, err := up.RunWithContext(ctx, rel.Name, chrt, merged(rel.Config, want, rel.Labels))
 	if err != nil {
 		return State{}, fmt.Errorf("upgrade release %s: %w", rel.Name, err)
@@ -247,6 +257,10 @@ func (m *Manager) ensureNamespace(ctx context.Context) error {
 	cs, err := m.cfg.KubernetesClientSet()
 	if err != nil {
 		return fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	// Who may use a namespace need not be allowed to make one.
+	if _, err := cs.CoreV1().Namespaces().Get(ctx, m.namespace, metav1.GetOptions{}); err == nil {
+		return nil
 	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.namespace}}
 	_, err = cs.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: kube.ManagedFieldsManager})

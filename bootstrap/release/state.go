@@ -37,6 +37,8 @@ type State struct {
 	Values map[string]any
 	// Kept are the paths of Spec.Defaults that were changed by hand and stay so, sorted.
 	Kept []string
+	// Labels are those of Spec.Labels that the release has, with the values that it has. Only Observe tells them.
+	Labels map[string]string
 }
 
 func stateOf(rel *helm.Release) State {

@@ -85,6 +85,15 @@ func proposals(defaults map[string]any) map[string]string {
 	return out
 }
 
+// labels returns everything that is kept with a revision.
+func labels(want Spec) map[string]string {
+	out := proposals(want.Defaults)
+	for name, value := range want.Labels {
+		out[name] = value
+	}
+	return out
+}
+
 // leaf is one value of nested maps. A list is one value, and so is an empty map.
 type leaf struct {
 	path  []string
