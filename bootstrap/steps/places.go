@@ -30,10 +30,13 @@ func issuerAddress(c bootstrap.ClusterFacts) string {
 }
 
 // provider returns the provider's manifest as the place needs it: in an embedded cluster its host name is pinned, in a
-// kind cluster a port of the node leads to it.
+// kind cluster a port of the node leads to it, and in a cluster that others use its password is no well-known one.
 func provider(c bootstrap.ClusterFacts) ([]byte, error) {
-	if c.Kind == bootstrap.ClusterKind {
+	switch c.Kind {
+	case bootstrap.ClusterKind:
 		return edit(manifests.Keycloak(), "Service", func(service map[string]any) error { return openPort(service, issuerNodePort) })
+	case bootstrap.ClusterExisting:
+		return edit(manifests.Keycloak(), "Deployment", hidePassword)
 	}
 	return pinHostname(manifests.Keycloak(), issuerBase(c))
 }
@@ -62,25 +65,47 @@ func openPort(service map[string]any, port int64) error {
 // were asked for. Source: https://www.keycloak.org/server/hostname
 func pinHostname(manifest []byte, address string) ([]byte, error) {
 	return edit(manifest, "Deployment", func(deployment map[string]any) error {
-		path := []string{"spec", "template", "spec", "containers"}
-		containers, found, err := unstructured.NestedSlice(deployment, path...)
-		if err != nil {
-			return fmt.Errorf("read the containers of the provider's Deployment: %w", err)
-		}
-		if !found || len(containers) == 0 {
-			return errors.New("the provider's Deployment has no containers")
-		}
-		container, ok := containers[0].(map[string]any)
-		if !ok {
-			return errors.New("the first container of the provider's Deployment is not an object")
-		}
-		env, _ := container["env"].([]any)
-		container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
-		if err := unstructured.SetNestedSlice(deployment, containers, path...); err != nil {
-			return fmt.Errorf("pin the provider's host name: %w", err)
-		}
-		return nil
+		return editVariables(deployment, func(env []any) []any {
+			return append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
+		})
 	})
+}
+
+// hidePassword makes the provider take its administrator's password from a Secret.
+func hidePassword(deployment map[string]any) error {
+	return editVariables(deployment, func(env []any) []any {
+		for _, v := range env {
+			variable, ok := v.(map[string]any)
+			if name, _ := variable["name"].(string); !ok || !strings.HasSuffix(name, "_PASSWORD") {
+				continue
+			}
+			delete(variable, "value")
+			variable["valueFrom"] = map[string]any{"secretKeyRef": map[string]any{"name": adminSecret, "key": adminSecretKey}}
+		}
+		return env
+	})
+}
+
+// editVariables changes the variables of a Deployment's first container.
+func editVariables(deployment map[string]any, change func(env []any) []any) error {
+	path := []string{"spec", "template", "spec", "containers"}
+	containers, found, err := unstructured.NestedSlice(deployment, path...)
+	if err != nil {
+		return fmt.Errorf("read the containers of the provider's Deployment: %w", err)
+	}
+	if !found || len(containers) == 0 {
+		return errors.New("the provider's Deployment has no containers")
+	}
+	container, ok := containers[0].(map[string]any)
+	if !ok {
+		return errors.New("the first container of the provider's Deployment is not an object")
+	}
+	env, _ := container["env"].([]any)
+	container["env"] = change(env)
+	if err := unstructured.SetNestedSlice(deployment, containers, path...); err != nil {
+		return fmt.Errorf("change the variables of the provider: %w", err)
+	}
+	return nil
 }
 
 // edit changes the objects of one kind in a manifest and leaves the others as they are written.

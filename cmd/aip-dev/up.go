@@ -18,6 +18,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/token"
 )
 
 // Values of --tui.
@@ -36,6 +37,7 @@ type upOptions struct {
 	limit   time.Duration
 	samples bool
 	tui     string
+	shared  sharedOptions
 }
 
 func newUp(a *app) *cobra.Command {
@@ -59,7 +61,8 @@ func newUp(a *app) *cobra.Command {
 	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
 	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
 	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
-	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, 5m in containers)")
+	o.shared.bind(f)
+	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, else 5m)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
 	f.Var(&choice{&o.tui, []string{tuiAuto, tuiAlways, tuiNever}}, "tui", "open the review queue when the environment is up")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -70,7 +73,7 @@ func newUp(a *app) *cobra.Command {
 		if o.limit < 0 {
 			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
 		}
-		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit})
+		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit, yes: o.shared.yes})
 		if err != nil {
 			return err
 		}
@@ -92,7 +95,7 @@ func newUp(a *app) *cobra.Command {
 
 // environment returns the description: of the file, else of the last run, else the default; flags set fields of it.
 func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment, error) {
-	e, err := a.described(o.file)
+	e, unlisted, err := a.read(o.file)
 	if err != nil {
 		return e, err
 	}
@@ -125,15 +128,24 @@ func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment,
 	if changed("sample-policies") {
 		e.SamplePolicies = o.samples
 	}
+	if err := o.shared.set(&e, changed, unlisted); err != nil {
+		return e, err
+	}
 	if err := e.Validate(); err != nil {
 		return e, failure.Wrap(err, failure.Usage, nil, "the description of the environment")
 	}
-	return e, nil
+	return e, a.tellSecrets(&e, o.shared)
 }
 
 // described reads the description from path or aip-dev.yaml, else what was asked for last, else the default.
 func (a *app) described(path string) (bootstrap.Environment, error) {
-	e := bootstrap.Default()
+	e, _, err := a.read(path)
+	return e, err
+}
+
+// read is described; unlisted says that nobody listed the clients, which are the default's then.
+func (a *app) read(path string) (e bootstrap.Environment, unlisted bool, err error) {
+	e = bootstrap.Default()
 	must := path != ""
 	if !must {
 		path = "aip-dev.yaml"
@@ -142,28 +154,33 @@ func (a *app) described(path string) (bootstrap.Environment, error) {
 	if err == nil {
 		e.Clients = nil // a file that lists clients means these alone
 		if err := yaml.UnmarshalStrict(data, &e); err != nil {
-			return e, failure.Wrap(err, failure.Usage, nil, "%s", path)
+			return e, false, failure.Wrap(err, failure.Usage, nil, "%s", path)
 		}
-		if e.Clients == nil {
+		if unlisted = e.Clients == nil; unlisted {
 			e.Clients = bootstrap.Default().Clients
 		}
-		return e, nil
+		for i := range e.Clients { // a file's paths are relative to it
+			if secret := e.Clients[i].SecretFile; secret != "" && !filepath.IsAbs(secret) {
+				e.Clients[i].SecretFile = filepath.Join(filepath.Dir(path), secret)
+			}
+		}
+		return e, unlisted, nil
 	}
 	if must || !errors.Is(err, os.ErrNotExist) {
-		return e, failure.Wrap(err, failure.Usage, nil, "--file")
+		return e, false, failure.Wrap(err, failure.Usage, nil, "--file")
 	}
 	folder, err := a.folder()
 	if err != nil {
-		return e, err
+		return e, false, err
 	}
 	switch last, err := folder.Description(); {
 	case err == nil:
-		return last, nil
+		return last, false, nil
 	case errors.Is(err, state.ErrNotThere), errors.Is(err, state.ErrDamaged):
 		e.Name = a.name
-		return e, nil
+		return e, true, nil
 	default:
-		return e, err
+		return e, false, err
 	}
 }
 
@@ -173,6 +190,8 @@ type bringing struct {
 	command string
 	// limit is how long a part may take to become ready; 0 means the default of the place.
 	limit time.Duration
+	// yes agrees to what would be made in a cluster of others.
+	yes bool
 }
 
 // bringUp runs the plan of e and returns the facts, and how many steps had something to do.
@@ -198,6 +217,11 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 		return facts, 0, err
 	}
 	facts.Cluster.Kind, facts.Cluster.Why = kind, why
+	if kind == bootstrap.ClusterExisting {
+		if err := a.agree(ctx, e, folder, facts, how); err != nil {
+			return facts, 0, err
+		}
+	}
 	if err := folder.SaveDescription(e); err != nil {
 		return facts, 0, err
 	}
@@ -252,32 +276,52 @@ const containerLimit = 5 * time.Minute
 
 // plan returns the steps that bring e about in a place.
 func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (bootstrap.Plan, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	reserved, err := a.reserved(folder)
+	deps, err := a.deps(e, folder)
 	if err != nil {
 		return nil, err
 	}
-	make := steps.Embedded
-	if kind == bootstrap.ClusterKind {
-		make = steps.InContainers
-		if limit == 0 {
-			limit = containerLimit
-		}
+	deps.RolloutLimit = limit
+	if limit == 0 && kind != bootstrap.ClusterEmbedded {
+		deps.RolloutLimit = containerLimit
 	}
-	return make(e, steps.Deps{
-		Engine: a.getenv(engineVariable), RolloutLimit: limit,
+	switch kind {
+	case bootstrap.ClusterKind:
+		return steps.InContainers(e, deps), nil
+	case bootstrap.ClusterExisting:
+		return steps.InExisting(e, deps), nil
+	default:
+		return steps.Embedded(e, deps), nil
+	}
+}
+
+// deps returns what the steps of an environment cannot do by themselves.
+func (a *app) deps(e bootstrap.Environment, folder state.Folder) (steps.Deps, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return steps.Deps{}, fmt.Errorf("find this program: %w", err)
+	}
+	reserved, err := a.reserved(folder)
+	if err != nil {
+		return steps.Deps{}, err
+	}
+	return steps.Deps{
+		Engine: a.getenv(engineVariable), Kubeconfigs: a.kubeconfigs(),
 		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
 		ServeArgs: func(p steps.Ports) []string {
 			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
 		},
-		Prove: a.prove, Unreachable: client.ErrUnavailable,
+		ForwardArgs: func(p steps.Ports, of string) []string { return forwardArguments(folder.Path, of, p) },
+		Prove:       a.prove, Unreachable: client.ErrUnavailable, Unminted: token.ErrRefused,
+		Reach: func(ctx context.Context, facts bootstrap.Facts) error {
+			if why := readiness(ctx, facts.Gateway.URL); why != "" {
+				return fmt.Errorf("%w: %s: %s", client.ErrUnavailable, facts.Gateway.URL, why)
+			}
+			return nil
+		},
 		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
 			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now}), id)
 		},
-	}), nil
+	}, nil
 }
 
 // reserved returns the ports that environments other than folder's run with or will start with.
