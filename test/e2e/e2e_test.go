@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 			return setup(e, program)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ,
+			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ, "empty": empty,
 		},
 	})
 }
