@@ -50,6 +50,10 @@ type Environment struct {
 	Images Images `json:"images,omitzero"`
 	// Kind is what only a kind cluster has.
 	Kind Kind `json:"kind,omitzero"`
+	// Existing is what only an existing cluster has.
+	Existing Existing `json:"existing,omitzero"`
+	// Identity is an OIDC provider that is there already; the zero Provider means a Keycloak of the environment's own.
+	Identity Provider `json:"identity,omitzero"`
 }
 
 // Images are references of container images. Empty means the default.
@@ -95,16 +99,25 @@ type Client struct {
 	// Secret is its client secret. The defaults are the well-known ones of the guide, for development only. Empty
 	// keeps the secret that Kubernetes holds, or makes a random one.
 	Secret string `json:"secret,omitempty"`
+	// SecretFile is a file whose first line is the client secret.
+	SecretFile string `json:"secretFile,omitempty"`
+	// SecretName names a Kubernetes Secret that is there already, in the gateway's namespace, with the client secret of
+	// an external provider's client under the key client-secret. It is read and never changed.
+	SecretName string `json:"secretName,omitempty"`
 	// Added says that `aip-dev agent add` made it. A description that does not list it leaves it where it is.
 	Added bool `json:"added,omitempty"`
 }
 
-// Fault says everything that is wrong with c, or returns nil.
-func (c Client) Fault() error { return errors.Join(c.faults()...) }
+// Fault says everything that is wrong with c as a client of a realm of ours, or returns nil.
+func (c Client) Fault() error { return errors.Join(c.faults(false)...) }
 
-func (c Client) faults() []error {
+// faults lists what is wrong with c. With a provider of others, an id is what that provider calls it.
+func (c Client) faults(external bool) []error {
 	var faults []error
 	switch {
+	case external && !externalID.MatchString(c.ID):
+		faults = append(faults, fmt.Errorf("id: found %q, expected what the provider calls it, without space and comma", c.ID))
+	case external:
 	case !clientID.MatchString(c.ID) || len(c.ID) > maxClientID:
 		faults = append(faults, fmt.Errorf("id: found %q, expected lower-case letters, digits, '-' and '.', at most %d, as in a host name", c.ID, maxClientID))
 	case slices.Contains(providersOwn(), c.ID):
@@ -112,6 +125,9 @@ func (c Client) faults() []error {
 	}
 	if !slices.Contains(Roles(), c.Role) {
 		faults = append(faults, fmt.Errorf("role: found %q, expected agent, reviewer or admin", c.Role))
+	}
+	if sources := c.secretSources(); len(sources) > 1 {
+		faults = append(faults, fmt.Errorf("secrets: found %s, expected one of them", strings.Join(sources, " and ")))
 	}
 	return faults
 }
@@ -195,14 +211,15 @@ func (e Environment) Validate() error {
 	if e.Audience == "" {
 		fault("audience: empty, expected the aud claim that the gateway asks for")
 	}
-	return errors.Join(append(faults, e.clientFaults()...)...)
+	faults = append(faults, e.clientFaults()...)
+	return errors.Join(append(faults, e.existingFaults()...)...)
 }
 
 func (e Environment) clientFaults() []error {
 	var faults []error
 	seen := map[string]bool{}
 	for i, c := range e.Clients {
-		for _, err := range c.faults() {
+		for _, err := range c.faults(e.External()) {
 			faults = append(faults, fmt.Errorf("clients[%d].%w", i, err))
 		}
 		if seen[c.ID] {
@@ -211,6 +228,17 @@ func (e Environment) clientFaults() []error {
 		seen[c.ID] = true
 	}
 	return faults
+}
+
+// secretSources names the fields that say where the secret of c comes from.
+func (c Client) secretSources() []string {
+	var out []string
+	for _, f := range []struct{ name, value string }{{"secret", c.Secret}, {"secretFile", c.SecretFile}, {"secretName", c.SecretName}} {
+		if f.value != "" {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 // The patterns below are compiled once and never written again.

@@ -29,6 +29,9 @@ type ClusterFacts struct {
 	Why        string `json:"why,omitempty"`
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	Context    string `json:"context,omitempty"`
+	// Server is the URL of the API server, and ID the uid of its namespace kube-system, where they are not of our making.
+	Server string `json:"server,omitempty"`
+	ID     string `json:"id,omitempty"`
 	// Version is the gitVersion of the API server.
 	Version string `json:"version,omitempty"`
 	// APIPort, GatewayPort and IssuerPort are the ports on loopback that this environment keeps.
@@ -52,6 +55,12 @@ type IdentityFacts struct {
 	Realm   string `json:"realm,omitempty"`
 	// Clients are the machine identities.
 	Clients []ClientFacts `json:"clients,omitempty"`
+	// External says that the provider is not part of the environment. Then Endpoint is where its clients get tokens, and
+	// Scope and Resource are what they ask for.
+	External bool   `json:"external,omitempty"`
+	Endpoint string `json:"endpoint,omitempty"`
+	Scope    string `json:"scope,omitempty"`
+	Resource string `json:"resource,omitempty"`
 }
 
 // ClientSecretKey is the key under which the Kubernetes Secret of a client holds its client secret.
@@ -59,8 +68,9 @@ const ClientSecretKey = "client-secret"
 
 // ClientFacts name one machine identity and the Kubernetes Secret that holds its client secret.
 type ClientFacts struct {
-	ID     string `json:"id"`
-	Role   string `json:"role"`
+	ID   string `json:"id"`
+	Role string `json:"role"`
+	// Secret is empty when nobody told the client's secret.
 	Secret string `json:"secret"`
 }
 
@@ -79,6 +89,10 @@ type ProofFacts struct {
 	// Of is a digest of what was proven; a change of it asks for a new proof.
 	Of string    `json:"of,omitempty"`
 	At time.Time `json:"at,omitzero"`
+	// Missing says in words what could not be proven, one thing a line.
+	Missing string `json:"missing,omitempty"`
+	// Unminted says that an external provider gave no client the means to prove more.
+	Unminted bool `json:"unminted,omitempty"`
 }
 
 // TimingFacts say how long the last complete run took.

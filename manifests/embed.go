@@ -42,11 +42,20 @@ func KeycloakImage() string {
 }
 
 // ChartVersion returns the appVersion of the chart, which is the tag of the gateway's image unless values say otherwise.
-func ChartVersion() string {
+func ChartVersion() string { return strings.Trim(chartField("appVersion"), `"`) }
+
+// OldestKubernetes returns the oldest version of Kubernetes that the chart supports, such as 1.30.0.
+func OldestKubernetes() string {
+	version, _, _ := strings.Cut(strings.Trim(chartField("kubeVersion"), `">=`), "-")
+	return version
+}
+
+// chartField returns what Chart.yaml says of a field at its root.
+func chartField(name string) string {
 	data, _ := fs.ReadFile(Chart(), "Chart.yaml") // cannot fail: the compiler checked that the folder is there
 	for line := range strings.Lines(string(data)) {
-		if version, found := strings.CutPrefix(line, "appVersion:"); found {
-			return strings.Trim(version, " \"\n")
+		if value, found := strings.CutPrefix(line, name+":"); found {
+			return strings.TrimSpace(value)
 		}
 	}
 	return "" // a test holds that the chart says it

@@ -34,6 +34,8 @@ type Status struct {
 	GatewayPort int       `json:"gatewayPort,omitempty"`
 	IssuerPort  int       `json:"issuerPort,omitempty"`
 	Since       time.Time `json:"since"`
+	// Of names what it was started for; another name asks for another process.
+	Of string `json:"of,omitempty"`
 }
 
 // ErrEnded says that the serving process ended before it was usable.

@@ -29,6 +29,7 @@ type client struct {
 	dynamic   dynamic.Interface
 	discovery *discovery.DiscoveryClient
 	namespace string
+	owner     Owner
 	kinds     map[schema.GroupVersionKind]metav1.APIResource
 }
 
@@ -40,6 +41,7 @@ const (
 	created
 	updated
 	kept
+	foreign
 )
 
 // applied is an outcome with the object as the server holds it now.
@@ -48,7 +50,7 @@ type applied struct {
 	live    *unstructured.Unstructured
 }
 
-func newClient(cfg *rest.Config, namespace string) (*client, error) {
+func newClient(cfg *rest.Config, namespace string, owner Owner) (*client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS = -1 // a handful of requests; the server has its own limits
 	dyn, err := dynamic.NewForConfig(cfg)
@@ -60,7 +62,7 @@ func newClient(cfg *rest.Config, namespace string) (*client, error) {
 		return nil, fmt.Errorf("make a discovery client: %w", err)
 	}
 	return &client{
-		dynamic: dyn, discovery: disc, namespace: namespace, kinds: map[schema.GroupVersionKind]metav1.APIResource{},
+		dynamic: dyn, discovery: disc, namespace: namespace, owner: owner, kinds: map[schema.GroupVersionKind]metav1.APIResource{},
 	}, nil
 }
 
@@ -71,13 +73,21 @@ func (c *client) apply(ctx context.Context, obj *unstructured.Unstructured, forc
 	if err != nil {
 		return applied{}, err
 	}
-	found, err := compare(ctx, res, obj, force)
+	found, err := c.compare(ctx, res, obj, force)
 	if err != nil {
 		return applied{}, err
 	}
-	if found.outcome == unchanged || found.outcome == kept {
+	switch found.outcome {
+	case unchanged, kept:
 		return found, nil
+	case foreign:
+		if !c.owner.PassOver {
+			return applied{}, foreignError(found.live)
+		}
+		return found, nil
+	case created, updated:
 	}
+	obj = c.owner.mark(obj)
 	live, err := res.Apply(ctx, obj.GetName(), obj, metav1.ApplyOptions{FieldManager: FieldManager, Force: force})
 	if err != nil {
 		return applied{}, fmt.Errorf("apply %s: %w", describe(obj), err)
@@ -86,7 +96,7 @@ func (c *client) apply(ctx context.Context, obj *unstructured.Unstructured, forc
 }
 
 // compare says what applying obj would come to.
-func compare(ctx context.Context, res dynamic.ResourceInterface, obj *unstructured.Unstructured, force bool) (applied, error) {
+func (c *client) compare(ctx context.Context, res dynamic.ResourceInterface, obj *unstructured.Unstructured, force bool) (applied, error) {
 	live, err := res.Get(ctx, obj.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return applied{outcome: created}, nil
@@ -94,6 +104,10 @@ func compare(ctx context.Context, res dynamic.ResourceInterface, obj *unstructur
 	if err != nil {
 		return applied{}, fmt.Errorf("read %s: %w", describe(obj), err)
 	}
+	if !c.owner.alone() && !c.owner.Owns(live.GetLabels()) {
+		return applied{c.owner.foreign(live, obj), live}, nil
+	}
+	obj = c.owner.mark(obj)
 	opts := metav1.ApplyOptions{FieldManager: FieldManager, Force: force, DryRun: []string{metav1.DryRunAll}}
 	next, err := res.Apply(ctx, obj.GetName(), obj, opts)
 	if apierrors.IsConflict(err) && !force {
@@ -131,17 +145,26 @@ func (c *client) differences(ctx context.Context, objs []*unstructured.Unstructu
 		if err != nil {
 			return nil, err
 		}
-		found, err := compare(ctx, res, obj, force)
+		found, err := c.compare(ctx, res, obj, force)
 		if err != nil {
 			return nil, err
 		}
 		if found.outcome != unchanged {
 			out = append(out, Difference{
 				Object: describe(obj), Absent: found.outcome == created, Kept: found.outcome == kept,
+				Foreign: foreignOf(found),
 			})
 		}
 	}
 	return out, nil
+}
+
+// foreignOf returns why an object in the way stays, nil when none is.
+func foreignOf(found applied) error {
+	if found.outcome != foreign {
+		return nil
+	}
+	return foreignError(found.live)
 }
 
 // errUnknownKind says that the server does not serve a kind.

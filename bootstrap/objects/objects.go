@@ -28,6 +28,8 @@ type Difference struct {
 	Absent bool
 	// Kept says that somebody else changed a described field by hand. Such an object is left alone.
 	Kept bool
+	// Foreign is a ForeignError when somebody else's object is in the way.
+	Foreign error
 }
 
 // String says in a few words what differs.
@@ -35,6 +37,8 @@ func (d Difference) String() string {
 	switch {
 	case d.Absent:
 		return d.Object + " is missing"
+	case d.Foreign != nil:
+		return d.Foreign.Error()
 	case d.Kept:
 		return d.Object + " was changed by hand"
 	default:
@@ -48,6 +52,8 @@ type Result struct {
 	Changed []string
 	// Kept were changed by somebody else and left alone.
 	Kept []string
+	// Foreign belong to others and were passed over.
+	Foreign []string
 }
 
 // ApplyManifests creates or updates the objects of manifest (YAML documents, applied in their order). Objects of
@@ -56,8 +62,8 @@ type Result struct {
 //
 // A kind that the server does not know yet is waited for, up to ten seconds, because a CustomResourceDefinition takes
 // a moment to show up in discovery.
-func ApplyManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) (Result, error) {
-	c, objs, err := prepare(cfg, manifest, namespace)
+func (o Owner) ApplyManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) (Result, error) {
+	c, objs, err := o.prepare(cfg, manifest, namespace)
 	if err != nil {
 		return Result{}, err
 	}
@@ -72,14 +78,16 @@ func ApplyManifests(ctx context.Context, cfg *rest.Config, manifest []byte, name
 			res.Changed = append(res.Changed, describe(obj))
 		case kept:
 			res.Kept = append(res.Kept, describe(obj))
+		case foreign:
+			res.Foreign = append(res.Foreign, describe(obj))
 		}
 	}
 	return res, nil
 }
 
 // CompareManifests says what ApplyManifests would do, and writes nothing. Objects as described are left out.
-func CompareManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) ([]Difference, error) {
-	c, objs, err := prepare(cfg, manifest, namespace)
+func (o Owner) CompareManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) ([]Difference, error) {
+	c, objs, err := o.prepare(cfg, manifest, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +99,8 @@ func CompareManifests(ctx context.Context, cfg *rest.Config, manifest []byte, na
 // this program was built with. changed is the number of definitions written, 0 when all were as described.
 //
 // An API server holds the first object of a new kind back for up to two seconds; ApplyCRDs does not wait for that.
-func ApplyCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) (changed int, err error) {
-	c, objs, err := prepareFiles(cfg, crds)
+func (o Owner) ApplyCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) (changed int, err error) {
+	c, objs, err := o.prepareFiles(cfg, crds)
 	if err != nil {
 		return 0, err
 	}
@@ -116,24 +124,24 @@ func ApplyCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) (changed int, 
 }
 
 // CompareCRDs says what ApplyCRDs would do, and writes nothing. Definitions as described are left out.
-func CompareCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) ([]Difference, error) {
-	c, objs, err := prepareFiles(cfg, crds)
+func (o Owner) CompareCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) ([]Difference, error) {
+	c, objs, err := o.prepareFiles(cfg, crds)
 	if err != nil {
 		return nil, err
 	}
 	return c.differences(ctx, objs, true)
 }
 
-func prepare(cfg *rest.Config, manifest []byte, namespace string) (*client, []*unstructured.Unstructured, error) {
+func (o Owner) prepare(cfg *rest.Config, manifest []byte, namespace string) (*client, []*unstructured.Unstructured, error) {
 	objs, err := decode(manifest)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := newClient(cfg, namespace)
+	c, err := newClient(cfg, namespace, o)
 	return c, objs, err
 }
 
-func prepareFiles(cfg *rest.Config, files fs.FS) (*client, []*unstructured.Unstructured, error) {
+func (o Owner) prepareFiles(cfg *rest.Config, files fs.FS) (*client, []*unstructured.Unstructured, error) {
 	names, err := fs.Glob(files, "*.yaml")
 	if err != nil {
 		return nil, nil, fmt.Errorf("list manifests: %w", err)
@@ -151,7 +159,7 @@ func prepareFiles(cfg *rest.Config, files fs.FS) (*client, []*unstructured.Unstr
 		}
 		objs = append(objs, more...)
 	}
-	c, err := newClient(cfg, "")
+	c, err := newClient(cfg, "", o)
 	return c, objs, err
 }
 
@@ -186,4 +194,24 @@ func describe(obj *unstructured.Unstructured) string {
 		name = ns + "/" + name
 	}
 	return obj.GetKind() + " " + name
+}
+
+// ApplyManifests is Owner.ApplyManifests in a cluster of the environment's own.
+func ApplyManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) (Result, error) {
+	return Owner{}.ApplyManifests(ctx, cfg, manifest, namespace)
+}
+
+// CompareManifests is Owner.CompareManifests in a cluster of the environment's own.
+func CompareManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) ([]Difference, error) {
+	return Owner{}.CompareManifests(ctx, cfg, manifest, namespace)
+}
+
+// ApplyCRDs is Owner.ApplyCRDs in a cluster of the environment's own.
+func ApplyCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) (changed int, err error) {
+	return Owner{}.ApplyCRDs(ctx, cfg, crds)
+}
+
+// CompareCRDs is Owner.CompareCRDs in a cluster of the environment's own.
+func CompareCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) ([]Difference, error) {
+	return Owner{}.CompareCRDs(ctx, cfg, crds)
 }

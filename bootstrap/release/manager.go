@@ -77,6 +77,8 @@ type Spec struct {
 	Defaults map[string]any
 	// Names are lists that others add to. Their paths are in neither Values nor Defaults.
 	Names []Names
+	// Labels are kept with the release. They are written along with a revision and ask for none by themselves.
+	Labels map[string]string
 }
 
 // Observe says how the release name compares to want. It only reads.
@@ -97,6 +99,14 @@ func (m *Manager) Observe(ctx context.Context, name string, want Spec) (State, e
 
 func (m *Manager) observe(rel *helm.Release, chrt *chart.Chart, want Spec) (State, error) {
 	state := stateOf(rel)
+	for name := range want.Labels {
+		if value, there := rel.Labels[name]; there {
+			if state.Labels == nil {
+				state.Labels = map[string]string{}
+			}
+			state.Labels[name] = value
+		}
+	}
 	diff := newDiff(rel, chrt, want)
 	state.Kept = diff.kept
 	if len(diff.wrong) > 0 {
@@ -253,6 +263,10 @@ func (m *Manager) ensureNamespace(ctx context.Context) error {
 	cs, err := m.cfg.KubernetesClientSet()
 	if err != nil {
 		return fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	// Who may use a namespace need not be allowed to make one.
+	if _, err := cs.CoreV1().Namespaces().Get(ctx, m.namespace, metav1.GetOptions{}); err == nil {
+		return nil
 	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.namespace}}
 	_, err = cs.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: kube.ManagedFieldsManager})

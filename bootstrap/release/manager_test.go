@@ -270,3 +270,29 @@ func TestErrors(t *testing.T) {
 		}
 	})
 }
+
+// TestLabelsStayWithTheRelease: what is kept with a release outlives upgrades by hand, and a manifest can be had without
+// a cluster.
+func TestLabelsStayWithTheRelease(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "labelled")
+	mine := spec()
+	mine.Labels = map[string]string{"aip-dev/environment": "team"}
+	p.apply(t, mine)
+	p.byHand(t, auth("adminSubjects", "root"))
+	asked := mine
+	asked.Labels = map[string]string{"aip-dev/environment": "other"}
+	for name, want := range map[string]Spec{"the owner": mine, "another": asked} {
+		state, err := p.Observe(t.Context(), p.name, want)
+		if err != nil || state.Phase != Ready || state.Labels["aip-dev/environment"] != "team" {
+			t.Errorf("%s: %+v, %v", name, state, err)
+		}
+	}
+	manifest, err := Render(t.Context(), "shown", "somewhere", "v1.33.1", mine)
+	if err != nil || !strings.Contains(string(manifest), "name: shown-aip-k8s-gateway") || !strings.Contains(string(manifest), "namespace: somewhere") {
+		t.Errorf("rendered: %v\n%s", err, manifest)
+	}
+	if _, err := Render(t.Context(), "shown", "somewhere", "v1.20.0", mine); err == nil {
+		t.Error("a server that is too old was accepted")
+	}
+}

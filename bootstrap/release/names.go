@@ -116,6 +116,7 @@ func labelsOf(want Spec, last map[string]string) map[string]string {
 	for _, n := range want.Names {
 		maps.Copy(out, n.labels(last))
 	}
+	maps.Copy(out, want.Labels)
 	return out
 }
 

@@ -38,6 +38,8 @@ type State struct {
 	// Kept are the paths of Spec.Defaults that were changed by hand and stay so, sorted; then the lists of Spec.Names
 	// that somebody took names out of, such as "gateway.auth.agentSubjects without aip-agent-1".
 	Kept []string
+	// Labels are those of Spec.Labels that the release has, with the values that it has. Only Observe tells them.
+	Labels map[string]string
 }
 
 func stateOf(rel *helm.Release) State {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/bootstrap/release"
 	"github.com/aip-dev/aip-dev/manifests"
 )
@@ -37,7 +38,34 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	if facts.Cluster.Kind == bootstrap.ClusterKind {
 		values["service"] = map[string]any{"type": "NodePort", "nodePort": gatewayNodePort}
 	}
-	return release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed, Names: g.lists()}
+	spec := release.Spec{Chart: manifests.Chart(), Defaults: proposed, Values: fixed, Names: g.lists()}
+	if facts.Cluster.Kind == bootstrap.ClusterExisting {
+		g.inExisting(facts, values)
+		spec.Labels = map[string]string{objects.LabelEnvironment: facts.Name}
+	}
+	return spec
+}
+
+// inExisting sets what only an existing cluster has.
+func (g gateway) inExisting(facts bootstrap.Facts, values map[string]any) {
+	if g.env.Existing.Replicas > 0 {
+		values["replicaCount"] = g.env.Existing.Replicas
+	}
+	if g.env.Images.Gateway != "" {
+		values["image"] = image(g.env.Images.Gateway)
+	}
+	if claim := g.env.Identity.IdentityClaim(); claim != "" && facts.Identity.External {
+		values["auth"].(map[string]any)["oidcIdentityClaim"] = claim //nolint:forcetypeassert // built by spec
+	}
+}
+
+// notOurs returns an error when somebody else installed the release.
+func notOurs(facts bootstrap.Facts, s release.State) error {
+	of := s.Labels[objects.LabelEnvironment]
+	if facts.Cluster.Kind != bootstrap.ClusterExisting || s.Phase == release.Absent || of == facts.Name {
+		return nil
+	}
+	return &objects.ForeignError{Object: fmt.Sprintf("Helm release %s in namespace %s", Release, Namespace), Of: of}
 }
 
 // lists are those of who has which role. People add to them by helm upgrade, so they are not held to anything.
@@ -81,6 +109,9 @@ func (g gateway) learn(facts bootstrap.Facts, s release.State) bootstrap.Facts {
 		URL: fmt.Sprintf("http://localhost:%d", facts.Cluster.GatewayPort), Namespace: Namespace, Release: Release,
 		Chart: s.Chart + " " + s.ChartVersion, Audience: g.env.Audience,
 	}
+	if own := g.env.Existing.GatewayURL; own != "" {
+		facts.Gateway.URL = strings.TrimSuffix(own, "/")
+	}
 	return facts
 }
 
@@ -91,6 +122,9 @@ func (g gateway) look(ctx context.Context, facts bootstrap.Facts) (bootstrap.Obs
 		return bootstrap.Observation{}, err
 	}
 	state, err := m.Observe(ctx, Release, g.spec(facts))
+	if err == nil {
+		err = notOurs(facts, state)
+	}
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
@@ -125,6 +159,9 @@ func (g gateway) install(ctx context.Context, facts bootstrap.Facts, report boot
 	}
 	spec := g.spec(facts)
 	state, err := m.Observe(ctx, Release, spec)
+	if err == nil {
+		err = notOurs(facts, state)
+	}
 	if err != nil {
 		return facts, err
 	}

@@ -3,11 +3,15 @@ package steps
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -22,8 +26,22 @@ const (
 	adminPassword = "admin"
 )
 
-// SecretName returns the name of the Kubernetes Secret of a client.
-func SecretName(client string) string { return "oidc-client-" + client }
+// The Secret of the administrator's password in a cluster that others use as well.
+const (
+	adminSecret    = "keycloak-admin" //nolint:gosec // a name, no credential
+	adminSecretKey = "password"
+)
+
+// SecretName returns the name of the Kubernetes Secret of a client. What an external provider calls a client may be no
+// name for Kubernetes; then a digest stands for it.
+func SecretName(client string) string {
+	name := "oidc-client-" + client
+	if len(validation.IsDNS1123Subdomain(name)) == 0 {
+		return name
+	}
+	sum := sha256.Sum256([]byte(client))
+	return "oidc-client-" + hex.EncodeToString(sum[:8])
+}
 
 // clientLabel is on the Secret of a client and holds its id.
 const clientLabel = "aip-dev/client"
@@ -32,6 +50,8 @@ const clientLabel = "aip-dev/client"
 type identity struct {
 	env  bootstrap.Environment
 	deps Deps
+	// password is the administrator's, where it is not the well-known one.
+	password string
 }
 
 func (identity) Name() string { return "identity" }
@@ -59,7 +79,11 @@ func (i identity) realm(facts bootstrap.Facts) keycloak.Realm {
 }
 
 func (i identity) admin(facts bootstrap.Facts) *keycloak.Admin {
-	return keycloak.New(facts.Identity.Address, adminUser, adminPassword, nil, i.deps.Now)
+	password := i.password
+	if password == "" {
+		password = adminPassword
+	}
+	return keycloak.New(facts.Identity.Address, adminUser, password, nil, i.deps.Now)
 }
 
 func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
@@ -68,18 +92,21 @@ func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	if i.env.Clients, err = withSecrets(ctx, config, i.env.Clients); err != nil {
+	if err := i.recall(ctx, config, facts); err != nil {
 		return bootstrap.Observation{}, err
 	}
 	wanted, err := i.manifest(facts)
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	differences, err := objects.CompareManifests(ctx, config, wanted, IdentityNamespace)
+	differences, err := ownerOf(facts).CompareManifests(ctx, config, wanted, IdentityNamespace)
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
 	for _, d := range differences {
+		if d.Foreign != nil {
+			return bootstrap.Observation{}, d.Foreign
+		}
 		if !d.Kept {
 			return bootstrap.Observation{State: bootstrap.Differs, Detail: d.String(), Facts: facts}, nil
 		}
@@ -108,7 +135,7 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 	if err != nil {
 		return facts, err
 	}
-	if i.env.Clients, err = withSecrets(ctx, config, i.env.Clients); err != nil {
+	if err := i.recall(ctx, config, facts); err != nil {
 		return facts, err
 	}
 	wanted, err := i.manifest(facts)
@@ -116,7 +143,7 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 		return facts, err
 	}
 	report.Note("provider: applying its manifest")
-	result, err := objects.ApplyManifests(ctx, config, wanted, IdentityNamespace)
+	result, err := ownerOf(facts).ApplyManifests(ctx, config, wanted, IdentityNamespace)
 	if err != nil {
 		return facts, fmt.Errorf("apply the identity provider: %w", err)
 	}
@@ -137,37 +164,73 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 	return facts, nil
 }
 
-// manifest is the provider with its host name pinned, and the clients' Secrets.
+// recall fills in the secrets that are not described: those that Kubernetes keeps, else random ones.
+func (i *identity) recall(ctx context.Context, config *rest.Config, facts bootstrap.Facts) (err error) {
+	if i.env.Clients, err = withSecrets(ctx, config, i.env.Clients); err != nil {
+		return err
+	}
+	if facts.Cluster.Kind == bootstrap.ClusterExisting {
+		i.password, err = keptOrRandom(ctx, config, IdentityNamespace, adminSecret, adminSecretKey)
+	}
+	return err
+}
+
+// manifest is the provider as the place needs it, and the clients' Secrets.
 func (i identity) manifest(facts bootstrap.Facts) ([]byte, error) {
 	provider, err := provider(facts.Cluster)
 	if err != nil {
 		return nil, err
 	}
-	documents := [][]byte{provider}
-	add := func(object any) error {
-		document, err := yaml.Marshal(object)
-		if err != nil {
-			return fmt.Errorf("encode a manifest: %w", err)
-		}
-		documents = append(documents, document)
-		return nil
+	var made []any
+	if facts.Cluster.Kind == bootstrap.ClusterExisting {
+		made = append(made, namespaceOf(IdentityNamespace), secretOf(IdentityNamespace, adminSecret, adminSecretKey, i.password))
 	}
-	if err := add(corev1.Namespace{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: Namespace},
-	}); err != nil {
+	first, err := encode(made...)
+	if err != nil {
 		return nil, err
 	}
+	made = []any{namespaceOf(Namespace)}
 	for _, c := range i.env.Clients {
-		if err := add(corev1.Secret{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-			ObjectMeta: metav1.ObjectMeta{
-				Name: SecretName(c.ID), Namespace: Namespace,
-				Labels: map[string]string{"app.kubernetes.io/managed-by": "aip-dev", clientLabel: c.ID},
-			},
-			Data: map[string][]byte{bootstrap.ClientSecretKey: []byte(c.Secret)},
-		}); err != nil {
-			return nil, err
+		made = append(made, clientSecret(c))
+	}
+	last, err := encode(made...)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Join([][]byte{first, provider, last}, []byte("\n---\n")), nil
+}
+
+// clientSecret is the Secret that holds a client's secret.
+func clientSecret(c bootstrap.Client) corev1.Secret {
+	secret := secretOf(Namespace, SecretName(c.ID), bootstrap.ClientSecretKey, c.Secret)
+	secret.Labels = map[string]string{objects.LabelManagedBy: "aip-dev"}
+	if len(validation.IsValidLabelValue(c.ID)) == 0 {
+		secret.Labels[clientLabel] = c.ID
+	}
+	return secret
+}
+
+func namespaceOf(name string) corev1.Namespace {
+	return corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+func secretOf(namespace, name, key, value string) corev1.Secret {
+	return corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Data:       map[string][]byte{key: []byte(value)},
+	}
+}
+
+// encode returns objects as YAML documents.
+func encode(objects ...any) ([]byte, error) {
+	var documents [][]byte
+	for _, object := range objects {
+		document, err := yaml.Marshal(object)
+		if err != nil {
+			return nil, fmt.Errorf("encode a manifest: %w", err)
 		}
+		documents = append(documents, document)
 	}
 	return bytes.Join(documents, []byte("\n---\n")), nil
 }

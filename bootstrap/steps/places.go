@@ -30,16 +30,23 @@ func issuerAddress(c bootstrap.ClusterFacts) string {
 }
 
 // provider returns the provider's manifest as the place needs it: in an embedded cluster its host name is pinned, in a
-// kind cluster a port of the node leads to it and its data outlives its container.
+// kind cluster a port of the node leads to it, and in a cluster that others use its password is no well-known one. In
+// containers its data outlives its container.
 func provider(c bootstrap.ClusterFacts) ([]byte, error) {
-	if c.Kind == bootstrap.ClusterEmbedded {
+	var placed []byte
+	var err error
+	switch c.Kind {
+	case bootstrap.ClusterKind:
+		placed, err = edit(manifests.Keycloak(), "Service", func(service map[string]any) error { return openPort(service, issuerNodePort) })
+	case bootstrap.ClusterExisting:
+		placed, err = edit(manifests.Keycloak(), "Deployment", hidePassword)
+	default:
 		return pinHostname(manifests.Keycloak(), issuerBase(c))
 	}
-	opened, err := edit(manifests.Keycloak(), "Service", func(service map[string]any) error { return openPort(service, issuerNodePort) })
 	if err != nil {
 		return nil, err
 	}
-	return keepData(opened)
+	return keepData(placed)
 }
 
 // providerData is where Keycloak keeps its database in development mode.
@@ -89,6 +96,21 @@ func pinHostname(manifest []byte, address string) ([]byte, error) {
 			env, _ := container["env"].([]any)
 			container["env"] = append(env, map[string]any{"name": "KC_HOSTNAME", "value": address})
 		})
+	})
+}
+
+// hidePassword makes the provider take its administrator's password from a Secret.
+func hidePassword(deployment map[string]any) error {
+	return editContainer(deployment, func(container map[string]any) {
+		env, _ := container["env"].([]any)
+		for _, v := range env {
+			variable, ok := v.(map[string]any)
+			if name, _ := variable["name"].(string); !ok || !strings.HasSuffix(name, "_PASSWORD") {
+				continue
+			}
+			delete(variable, "value")
+			variable["valueFrom"] = map[string]any{"secretKeyRef": map[string]any{"name": adminSecret, "key": adminSecretKey}}
+		}
 	})
 }
 

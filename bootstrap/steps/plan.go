@@ -34,8 +34,17 @@ type Deps struct {
 	// Program and ServeArgs start the serving copy of this program.
 	Program   string
 	ServeArgs func(ports Ports) []string
+	// ForwardArgs start a copy of this program that carries connections into a cluster; of goes into its status.
+	ForwardArgs func(ports Ports, of string) []string
+	// Kubeconfigs are the user's kubeconfig files, in the order in which kubectl merges them.
+	Kubeconfigs []string
 	// Prove sends a request the whole way, from a token to a decision, and takes it away again.
 	Prove func(ctx context.Context, facts bootstrap.Facts, note func(string)) error
+	// Reach asks the gateway whether it is ready; for environments of which no token can be had.
+	Reach func(ctx context.Context, facts bootstrap.Facts) error
+	// Unminted is what an error of Prove wraps when the provider gives no tokens for client credentials as they were
+	// asked for.
+	Unminted error
 	// Unreachable is what an error of Prove and Whoami wraps when the gateway could not be reached.
 	Unreachable error
 	// Whoami asks the gateway who the named client is, with a fresh token, and returns its role.
@@ -84,6 +93,28 @@ func InContainers(e bootstrap.Environment, d Deps) bootstrap.Plan {
 		bootstrap.Together(resources{}, identity{env: e, deps: d}),
 		bootstrap.Then(gateway{env: e, deps: d}),
 		bootstrap.Then(policies{wanted: e.SamplePolicies, now: d.Now}),
+		bootstrap.Then(proof{env: e, deps: d}),
+	}
+}
+
+// InExisting returns the plan of an environment in a cluster that somebody else made. Its steps make nothing before
+// Preview was shown to the user, write over nothing that is not theirs, and take away what they made and nothing else.
+func InExisting(e bootstrap.Environment, d Deps) bootstrap.Plan {
+	clients := ownIdentity{identity{env: e, deps: d}}
+	var idp bootstrap.Step = clients
+	if e.External() {
+		idp = externalIdentity{env: e, deps: d, own: clients}
+	}
+	return bootstrap.Plan{
+		// A copy of the context, and does its API server answer.
+		bootstrap.Then(existingCluster{env: e, deps: d}),
+		// May everything be made, and is nothing of others in the way.
+		bootstrap.Then(existingPreflight{env: e, deps: d}),
+		// Ports of this machine that lead to the gateway and the provider, in a process of its own.
+		bootstrap.Then(forwarding{env: e, deps: d}),
+		bootstrap.Together(ownResources{}, idp),
+		bootstrap.Then(ownGateway{gateway{env: e, deps: d}}),
+		bootstrap.Then(ownPolicies{policies{wanted: e.SamplePolicies, now: d.Now}}),
 		bootstrap.Then(proof{env: e, deps: d}),
 	}
 }

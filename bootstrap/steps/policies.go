@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
-	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/manifests"
 )
 
@@ -39,12 +38,12 @@ func (p policies) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	differences, err := objects.CompareManifests(ctx, config, manifest, policyNamespace)
+	differences, err := ownerOf(facts).CompareManifests(ctx, config, manifest, policyNamespace)
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
 	for _, d := range differences {
-		if !d.Kept {
+		if !d.Kept && d.Foreign == nil {
 			return bootstrap.Observation{State: bootstrap.Differs, Detail: d.String(), Facts: facts}, nil
 		}
 	}
@@ -60,12 +59,17 @@ func (p policies) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 	if err != nil {
 		return facts, err
 	}
-	result, err := objects.ApplyManifests(ctx, config, manifest, policyNamespace)
+	owner := ownerOf(facts)
+	owner.PassOver = true
+	result, err := owner.ApplyManifests(ctx, config, manifest, policyNamespace)
 	if err != nil {
 		return facts, fmt.Errorf("apply the sample policies: %w", err)
 	}
 	for _, kept := range result.Kept {
 		report.Warn("%s was changed by hand and is left as it is", kept)
+	}
+	for _, foreign := range result.Foreign {
+		report.Warn("%s belongs to others and is left as it is", foreign)
 	}
 	report.Note("%d sample policies", len(result.Changed))
 	return facts, nil

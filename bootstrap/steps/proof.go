@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 )
@@ -39,7 +42,22 @@ func (p proof) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Ob
 	if facts.Proof.Of != digest {
 		return bootstrap.Observation{State: bootstrap.Absent, Facts: facts}, nil
 	}
-	for _, c := range p.env.Clients {
+	clients := p.env.Clients
+	if facts.Identity.External {
+		told, _ := provable(facts)
+		clients = slices.DeleteFunc(slices.Clone(clients), func(c bootstrap.Client) bool {
+			return !slices.ContainsFunc(told, func(f bootstrap.ClientFacts) bool { return f.ID == c.ID })
+		})
+	}
+	if facts.Identity.External && (len(clients) == 0 || facts.Proof.Unminted) {
+		if err := p.deps.Reach(ctx, facts); err != nil {
+			return bootstrap.Observation{State: bootstrap.Differs, Detail: err.Error(), Facts: facts}, nil //nolint:nilerr // the proof will tell
+		}
+	}
+	if facts.Proof.Unminted {
+		clients = nil
+	}
+	for _, c := range clients {
 		role, err := p.deps.Whoami(ctx, facts, c.ID)
 		if err != nil {
 			return bootstrap.Observation{State: bootstrap.Differs, Detail: err.Error(), Facts: facts}, nil //nolint:nilerr // the proof will tell
@@ -50,7 +68,41 @@ func (p proof) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Ob
 			}, nil
 		}
 	}
-	return bootstrap.Observation{State: bootstrap.Ready, Detail: "token → gateway holds", Facts: facts}, nil
+	detail := "token → gateway holds"
+	if facts.Proof.Missing != "" {
+		detail = "what could be proven holds"
+	}
+	return bootstrap.Observation{State: bootstrap.Ready, Detail: detail, Facts: facts}, nil
+}
+
+// provable returns the clients of an external provider of which tokens can be had, and says in words what cannot be proven without the others.
+func provable(facts bootstrap.Facts) (clients []bootstrap.ClientFacts, missing []string) {
+	roles := map[string]bool{}
+	for _, c := range facts.Identity.Clients {
+		switch {
+		case facts.Identity.Endpoint == "":
+			missing = append(missing, fmt.Sprintf("that the gateway takes tokens of %s: the provider gives none for client credentials", c.ID))
+		case c.Secret == "":
+			missing = append(missing, fmt.Sprintf("that the gateway takes tokens of %s: its secret was not told", c.ID))
+		default:
+			clients = append(clients, c)
+			roles[c.Role] = true
+		}
+	}
+	return clients, append(missing, withoutDecision(roles)...)
+}
+
+// withoutDecision says that no request is sent when there is nobody to send or decide it.
+func withoutDecision(roles map[string]bool) []string {
+	if roles[bootstrap.RoleAgent] && roles[bootstrap.RoleReviewer] {
+		return nil
+	}
+	return []string{"that a request is decided: that takes an agent and a reviewer whose tokens can be had"}
+}
+
+// reach asks the gateway whether it is ready, which it is when it found its issuer.
+func (p proof) reach(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) error {
+	return p.deps.onceReached(ctx, facts.Gateway.URL, p.deps.Unreachable, report, func() error { return p.deps.Reach(ctx, facts) })
 }
 
 func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
@@ -61,9 +113,7 @@ func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstra
 	if err := settled(ctx, config, p.deps.Now); err != nil {
 		return facts, err
 	}
-	err = p.deps.onceReached(ctx, facts.Gateway.URL, p.deps.Unreachable, report, func() error {
-		return p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) })
-	})
+	missing, unminted, err := p.prove(ctx, facts, report)
 	if err != nil {
 		return facts, err
 	}
@@ -71,7 +121,31 @@ func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstra
 	if err != nil {
 		return facts, err
 	}
-	facts.Proof = bootstrap.ProofFacts{Of: digest, At: p.deps.Now()}
+	facts.Proof = bootstrap.ProofFacts{Of: digest, At: p.deps.Now(), Missing: strings.Join(missing, "\n"), Unminted: unminted}
+	for _, what := range missing {
+		report.Warn("not proven: %s", what)
+	}
+	if len(missing) > 0 {
+		report.Note("not everything could be proven")
+		return facts, nil
+	}
 	report.Note("token → gateway → request → decision")
 	return facts, nil
+}
+
+// prove goes as far as the tokens lead and says what is left. unminted says that the provider gave none.
+func (p proof) prove(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (missing []string, unminted bool, err error) {
+	if facts.Identity.External {
+		if facts.Identity.Clients, missing = provable(facts); len(facts.Identity.Clients) == 0 {
+			return missing, false, p.reach(ctx, facts, report)
+		}
+	}
+	err = p.deps.onceReached(ctx, facts.Gateway.URL, p.deps.Unreachable, report, func() error {
+		return p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) })
+	})
+	if err != nil && facts.Identity.External && p.deps.Unminted != nil && errors.Is(err, p.deps.Unminted) {
+		missing = append(missing, fmt.Sprintf("that the gateway takes tokens: the provider gave none (%v)", err))
+		return missing, true, p.reach(ctx, facts, report)
+	}
+	return missing, false, err
 }

@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
-	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/manifests"
 )
 
@@ -27,9 +26,12 @@ func (resources) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	differences, err := objects.CompareCRDs(ctx, config, manifests.CRDs())
+	differences, err := ownerOf(facts).CompareCRDs(ctx, config, manifests.CRDs())
 	if err != nil {
 		return bootstrap.Observation{}, err
+	}
+	if len(differences) > 0 && differences[0].Foreign != nil {
+		return bootstrap.Observation{}, differences[0].Foreign
 	}
 	if len(differences) > 0 {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: differences[0].String(), Facts: facts}, nil
@@ -42,7 +44,7 @@ func (resources) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 	if err != nil {
 		return facts, err
 	}
-	changed, err := objects.ApplyCRDs(ctx, config, manifests.CRDs())
+	changed, err := ownerOf(facts).ApplyCRDs(ctx, config, manifests.CRDs())
 	if err != nil {
 		return facts, err
 	}

@@ -35,6 +35,8 @@ type RolloutError struct {
 	Deployment string
 	After      time.Duration
 	Reason     string
+	// Image is the image that could not be pulled, "" when that is not the reason.
+	Image string
 }
 
 // Error names the Deployment and the reason.
@@ -98,9 +100,10 @@ func (d Deps) waitRollout(ctx context.Context, config *rest.Config, namespace, n
 	}
 	report.Note("%s: rolling out", name)
 	limit := d.limit()
+	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	go tellPod(limited, client, namespace, name, report)
+	go tellPod(limited, cancel, client, namespace, name, report)
 	only := fields.OneTermEqualSelector("metadata.name", name).String()
 	source := cache.NewFilteredListWatchFromClient(client.AppsV1().RESTClient(), "deployments", namespace,
 		func(o *metav1.ListOptions) { o.FieldSelector = only })
@@ -122,7 +125,8 @@ func (d Deps) waitRollout(ctx context.Context, config *rest.Config, namespace, n
 		return fmt.Errorf("wait for %s: %w", name, ctx.Err())
 	}
 	// The limit passed; the reason is asked for outside of it.
-	return &RolloutError{Deployment: name, After: limit, Reason: podReason(ctx, client, namespace, name)}
+	newest := lookAtPod(ctx, client, namespace, name)
+	return &RolloutError{Deployment: name, After: min(limit, time.Since(began).Round(time.Second)), Reason: newest.reason, Image: newest.unpulled}
 }
 
 // limit is how long a part may take to become ready.
@@ -165,37 +169,64 @@ func onceSettled(ctx context.Context, limit time.Duration, do func() error, pass
 	}
 }
 
-// tellPod says what a Deployment waits for, each time that this changes, until ctx ends.
-func tellPod(ctx context.Context, client kubernetes.Interface, namespace, name string, report bootstrap.Reporter) {
+// pullPatience is how long a node may fail to pull an image before it is not waited for any more.
+const pullPatience = 30 * time.Second
+
+// tellPod says what a Deployment waits for, each time that this changes, until ctx ends. It gives up when an image
+// cannot be pulled.
+func tellPod(ctx context.Context, giveUp func(), client kubernetes.Interface, namespace, name string, report bootstrap.Reporter) {
 	tick := time.NewTicker(tellPodEvery)
 	defer tick.Stop()
+	var failing time.Time
 	for last := ""; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if reason := podReason(ctx, client, namespace, name); reason != last && ctx.Err() == nil {
-			last = reason
-			report.Note("%s: %s", name, reason)
+		seen := lookAtPod(ctx, client, namespace, name)
+		if seen.reason != last && ctx.Err() == nil {
+			last = seen.reason
+			report.Note("%s: %s", name, seen.reason)
+		}
+		switch {
+		case seen.unpulled == "":
+			failing = time.Time{}
+		case failing.IsZero():
+			failing = time.Now()
+		case time.Since(failing) > pullPatience:
+			giveUp()
+			return
 		}
 	}
 }
 
+// podState is what the newest pod of a Deployment says about itself.
+type podState struct {
+	reason string
+	// unpulled is the image that its node cannot pull, "" when that is not the reason.
+	unpulled string
+}
+
 // podReason returns what the newest pod of a Deployment says about itself.
 func podReason(ctx context.Context, client kubernetes.Interface, namespace, name string) string {
+	return lookAtPod(ctx, client, namespace, name).reason
+}
+
+// lookAtPod asks the newest pod of a Deployment.
+func lookAtPod(ctx context.Context, client kubernetes.Interface, namespace, name string) podState {
 	d, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return "its deployment cannot be read"
+		return podState{reason: "its deployment cannot be read"}
 	}
 	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
 	if err != nil || len(pods.Items) == 0 {
 		for _, c := range d.Status.Conditions {
 			if c.Status != corev1.ConditionTrue && c.Message != "" {
-				return c.Message
+				return podState{reason: c.Message}
 			}
 		}
-		return "it has no pods"
+		return podState{reason: "it has no pods"}
 	}
 	newest := &pods.Items[0]
 	for i := range pods.Items {
@@ -203,7 +234,22 @@ func podReason(ctx context.Context, client kubernetes.Interface, namespace, name
 			newest = &pods.Items[i]
 		}
 	}
-	return reasonOf(newest)
+	return podState{reason: reasonOf(newest), unpulled: unpulledImage(newest)}
+}
+
+// unpulledImage returns the image for which a container of pod waits in vain.
+// Source: k8s.io/kubernetes/pkg/kubelet/images/types.go
+func unpulledImage(pod *corev1.Pod) string {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.State.Waiting == nil {
+			continue
+		}
+		switch c.State.Waiting.Reason {
+		case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
+			return c.Image
+		}
+	}
+	return ""
 }
 
 func reasonOf(pod *corev1.Pod) string {

@@ -26,13 +26,41 @@ func withSecrets(ctx context.Context, config *rest.Config, clients []bootstrap.C
 		if clients[i].Secret != "" {
 			continue
 		}
-		kept, err := core.Secrets(Namespace).Get(ctx, SecretName(clients[i].ID), metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
+		kept, err := keptSecret(ctx, core, Namespace, SecretName(clients[i].ID), bootstrap.ClientSecretKey)
+		if err != nil {
 			return nil, fmt.Errorf("read the secret of client %s: %w", clients[i].ID, err)
 		}
-		if clients[i].Secret = string(kept.Data[bootstrap.ClientSecretKey]); clients[i].Secret == "" {
+		if clients[i].Secret = kept; kept == "" {
 			clients[i].Secret = rand.Text()
 		}
 	}
 	return clients, nil
+}
+
+// keptSecret returns what a Kubernetes Secret holds under key, "" when it is not there.
+func keptSecret(ctx context.Context, core corev1client.CoreV1Interface, namespace, name, key string) (string, error) {
+	kept, err := core.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return string(kept.Data[key]), nil
+}
+
+// keptOrRandom is keptSecret, with a random value in the place of none.
+func keptOrRandom(ctx context.Context, config *rest.Config, namespace, name, key string) (string, error) {
+	core, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return "", fmt.Errorf("make a client of the API server: %w", err)
+	}
+	kept, err := keptSecret(ctx, core, namespace, name, key)
+	if err != nil {
+		return "", fmt.Errorf("read Secret %s/%s: %w", namespace, name, err)
+	}
+	if kept == "" {
+		kept = rand.Text()
+	}
+	return kept, nil
 }

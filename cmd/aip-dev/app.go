@@ -59,7 +59,7 @@ func (a *app) open() (*session.Session, error) {
 		return nil, failure.New(failure.Failed, []string{a.command("up")},
 			"environment %s was never completely up", a.name)
 	}
-	if facts.Cluster.Kind == bootstrap.ClusterEmbedded {
+	if served(facts) {
 		if err := a.mustLive(folder); err != nil {
 			return nil, err
 		}
@@ -67,7 +67,14 @@ func (a *app) open() (*session.Session, error) {
 	return session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now}), nil
 }
 
-// mustLive returns an error when the process that serves an embedded environment does not live.
+// served reports whether an environment needs a process on this machine: an embedded one, and one in a cluster that is
+// somewhere else and is reached by ports of this machine.
+func served(facts bootstrap.Facts) bool {
+	c := facts.Cluster
+	return c.Kind == bootstrap.ClusterEmbedded || c.Kind == bootstrap.ClusterExisting && c.GatewayPort+c.IssuerPort > 0
+}
+
+// mustLive returns an error when the process that serves an environment does not live.
 func (a *app) mustLive(folder state.Folder) error {
 	_, alive, err := daemon.Look(folder.Path)
 	if err != nil {

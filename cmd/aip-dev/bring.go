@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/token"
 )
 
 // defaultDescription is the description of an environment that `up` reads when no other is named.
@@ -28,6 +30,8 @@ type bringing struct {
 	stays string
 	// limit is how long a part may take to become ready; 0 means the default of the place.
 	limit time.Duration
+	// yes agrees to what would be made in a cluster of others.
+	yes bool
 	// settle returns what the environment is to be, from what was asked for and what was asked for last, if anything.
 	// It is called while no other command can change that.
 	settle func(asked bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error)
@@ -40,7 +44,7 @@ type bringing struct {
 func (a *app) settle(e bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error) {
 	switch {
 	case e.Clients == nil && last == nil:
-		e.Clients = bootstrap.Default().Clients
+		e.Clients = usualClients(e)
 	case e.Clients == nil:
 		e.Clients = last.Clients
 	case last != nil:
@@ -54,6 +58,21 @@ func (a *app) settle(e bootstrap.Environment, last *bootstrap.Environment) (boot
 		}
 	}
 	return e, nil
+}
+
+// usualClients are those of an environment when nobody said which.
+func usualClients(e bootstrap.Environment) []bootstrap.Client {
+	if e.Cluster != bootstrap.ClusterExisting {
+		return bootstrap.Default().Clients
+	}
+	if e.External() {
+		return nil // a provider of others does not know those of the guide
+	}
+	clients := slices.Clone(bootstrap.Default().Clients)
+	for i := range clients {
+		clients[i].Secret = "" // well-known secrets are for clusters that nobody else reaches
+	}
+	return clients
 }
 
 // bringUp runs the plan of e and returns the facts, and how many steps had something to do.
@@ -90,6 +109,12 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 		plan = how.plan(e, deps, facts)
 	} else {
 		facts.Cluster.Kind, facts.Cluster.Why = kind, why
+		if err := a.agree(ctx, e, folder, facts, how); err != nil {
+			return facts, 0, err
+		}
+	}
+	if err := folder.SaveDescription(e); err != nil {
+		return facts, 0, err
 	}
 	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", how.command, e.Name, kind, why))
 	if err != nil {
@@ -105,7 +130,7 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	return facts, applied, nil
 }
 
-// settled returns what the environment is to be, and keeps it for the next run.
+// settled returns what the environment is to be.
 func (how bringing) settled(asked bootstrap.Environment, folder state.Folder) (bootstrap.Environment, error) {
 	var last *bootstrap.Environment
 	switch e, err := folder.Description(); {
@@ -114,11 +139,7 @@ func (how bringing) settled(asked bootstrap.Environment, folder state.Folder) (b
 	case !errors.Is(err, state.ErrNotThere) && !errors.Is(err, state.ErrDamaged):
 		return asked, err
 	}
-	e, err := how.settle(asked, last)
-	if err != nil {
-		return e, err
-	}
-	return e, folder.SaveDescription(e)
+	return how.settle(asked, last)
 }
 
 // upFailed adds to a step's failure what became of the environment, and how to go on.
@@ -154,10 +175,14 @@ const containerLimit = 5 * time.Minute
 
 // planOf returns what makes the whole plan of a place.
 func planOf(kind string) func(bootstrap.Environment, steps.Deps) bootstrap.Plan {
-	if kind == bootstrap.ClusterKind {
+	switch kind {
+	case bootstrap.ClusterKind:
 		return steps.InContainers
+	case bootstrap.ClusterExisting:
+		return steps.InExisting
+	default:
+		return steps.Embedded
 	}
-	return steps.Embedded
 }
 
 // plan returns the steps that bring e about in a place.
@@ -179,18 +204,25 @@ func (a *app) deps(e bootstrap.Environment, kind string, folder state.Folder, li
 	if err != nil {
 		return steps.Deps{}, err
 	}
-	if kind == bootstrap.ClusterKind && limit == 0 {
+	if kind != bootstrap.ClusterEmbedded && limit == 0 {
 		limit = containerLimit
 	}
 	// A connection of its own for each question: one that was kept would lead to the gateway of before a rollout.
 	once := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	return steps.Deps{
-		Engine: a.getenv(engineVariable), RolloutLimit: limit,
+		Engine: a.getenv(engineVariable), Kubeconfigs: a.kubeconfigs(), RolloutLimit: limit,
 		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
 		ServeArgs: func(p steps.Ports) []string {
 			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
 		},
-		Prove: a.prove, Unreachable: client.ErrUnavailable,
+		ForwardArgs: func(p steps.Ports, of string) []string { return forwardArguments(folder.Path, of, p) },
+		Prove:       a.prove, Unreachable: client.ErrUnavailable, Unminted: token.ErrRefused,
+		Reach: func(ctx context.Context, facts bootstrap.Facts) error {
+			if why := readiness(ctx, facts.Gateway.URL); why != "" {
+				return fmt.Errorf("%w: %s: %s", client.ErrUnavailable, facts.Gateway.URL, why)
+			}
+			return nil
+		},
 		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
 			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now, HTTP: once}), id)
 		},

@@ -70,6 +70,12 @@ func (a *app) summary(f bootstrap.Facts, applied int) error {
 	case f.Timing.Total > 0:
 		fmt.Fprintf(&b, "\nReady in %s%s.\n", progress.Took(f.Timing.Total), longest(f.Timing))
 	}
+	for i, what := range strings.FieldsFunc(f.Proof.Missing, func(r rune) bool { return r == '\n' }) {
+		if i == 0 {
+			b.WriteString("\nNot proven:\n")
+		}
+		fmt.Fprintf(&b, "  - %s\n", what)
+	}
 	ids := func(role string) string {
 		var found []string
 		for _, c := range f.Identity.Clients {
@@ -94,9 +100,19 @@ Next:  %s  # use it from this shell
 `,
 		f.Gateway.URL, f.Identity.IssuerURL, f.Cluster.Kubeconfig,
 		ids(bootstrap.RoleAgent), ids(bootstrap.RoleReviewer), ids(bootstrap.RoleAdmin),
-		`eval "$(`+a.command("env")+`)"`, a.command("token aip-agent-1"),
+		`eval "$(`+a.command("env")+`)"`, a.command("token "+firstAgent(f)),
 		a.command("request submit --action delete --target k8s://prod/web --reason test"), a.command("tui"))
 	return a.print(b.String())
+}
+
+// firstAgent returns the id of an agent to show commands with.
+func firstAgent(f bootstrap.Facts) string {
+	for _, c := range f.Identity.Clients {
+		if c.Role == bootstrap.RoleAgent {
+			return c.ID
+		}
+	}
+	return "CLIENT"
 }
 
 // longest names the two steps that took the most time, when they took half of it together.

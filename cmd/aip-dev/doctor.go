@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"strings"
@@ -167,7 +166,7 @@ func (a *app) mend(ctx context.Context, r report, yes bool) error {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	if !yes {
-		if err := a.consent("Go on? [y/N] ", a.command("doctor --fix --yes")); err != nil {
+		if err := a.consent(ctx, "this changes the environment", a.command("doctor --fix --yes")); err != nil {
 			return err
 		}
 	}
@@ -181,24 +180,6 @@ func (a *app) mend(ctx context.Context, r report, yes bool) error {
 	}
 	_, _, err = a.bringUp(ctx, e, bringing{command: "doctor --fix"})
 	return err
-}
-
-// consent asks on the terminal; without one, unattended is the command that needs no answer.
-func (a *app) consent(question, unattended string) error {
-	if !isTerminal(a.in) {
-		return failure.New(failure.Usage, []string{unattended}, "this needs an answer and there is no terminal to ask on; nothing was changed")
-	}
-	if _, err := fmt.Fprint(a.errOut, question); err != nil {
-		return fmt.Errorf("ask: %w", err)
-	}
-	answer, err := bufio.NewReader(a.in).ReadString('\n')
-	if err != nil && answer == "" {
-		return failure.Wrap(err, failure.Failed, []string{unattended}, "no answer came; nothing was changed")
-	}
-	if word := strings.ToLower(strings.TrimSpace(answer)); word != "y" && word != "yes" {
-		return failure.New(failure.Failed, nil, "the answer was no; nothing was changed")
-	}
-	return nil
 }
 
 func (a *app) printReport(r report) error {

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
+	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/state"
 )
 
@@ -98,9 +100,21 @@ func (a *app) halt(ctx context.Context, folder state.Folder, how halting) error 
 	if err != nil && !errors.Is(err, state.ErrNotThere) && !errors.Is(err, state.ErrDamaged) && !errors.Is(err, state.ErrNewer) {
 		return err
 	}
-	e := bootstrap.Default()
-	e.Name = folder.Name
-	plan, err := a.plan(e, placeOf(facts), folder, 0)
+	e, err := folder.Description()
+	if err != nil {
+		e = bootstrap.Default() // what cannot be read says no more than the facts do
+	}
+	e.Name, facts.Name = folder.Name, folder.Name
+	if facts.Cluster.Kind == "" && err == nil && e.Cluster == bootstrap.ClusterExisting {
+		facts.Cluster.Kind = bootstrap.ClusterExisting
+	}
+	place := placeOf(facts)
+	if place == bootstrap.ClusterExisting {
+		if err := a.renew(e, folder, facts); err != nil {
+			return err
+		}
+	}
+	plan, err := a.plan(e, place, folder, 0)
 	if err != nil {
 		return err
 	}
@@ -111,7 +125,27 @@ func (a *app) halt(ctx context.Context, folder state.Folder, how halting) error 
 	defer show.Close()
 	runner := bootstrap.Runner{Run: strconv.FormatInt(a.now().UnixMilli(), 36), Sink: show, Save: folder.Save, Now: a.now}
 	if err := how.end(runner, ctx, plan, facts); err != nil {
-		return err
+		return a.notEnded(err, place, folder, how)
 	}
 	return how.after()
+}
+
+// renew brings the credentials for a cluster of others up to date.
+func (a *app) renew(e bootstrap.Environment, folder state.Folder, facts bootstrap.Facts) error {
+	deps, err := a.deps(e, bootstrap.ClusterExisting, folder, 0)
+	if err != nil {
+		return err
+	}
+	return steps.Renew(e, deps, facts)
+}
+
+// notEnded says what to do about an environment in a cluster of others that could not be ended.
+func (a *app) notEnded(err error, place string, folder state.Folder, how halting) error {
+	if place != bootstrap.ClusterExisting || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return failure.Wrap(err, failure.Failed, []string{
+		a.command(how.command) + "  # goes on from here, once the cluster answers",
+		a.command("stop") + " && rm -r " + folder.Path + "  # forgets the environment, when its cluster is gone for good",
+	}, "")
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
@@ -53,6 +55,12 @@ func (a *app) rules() []rule {
 		{daemon.ErrEnded, failure.Failed, []string{a.command("logs serve")}},
 		{session.ErrKubeUnreachable, failure.Failed, []string{up, status}},
 		{session.ErrNoSecret, failure.Failed, []string{up + "  # makes the Secret again"}},
+		{session.ErrUntold, failure.Failed, []string{a.command("up --client-secret-file CLIENT=FILE"), a.command("token CLIENT --secret-file FILE")}},
+		{session.ErrNoGrant, failure.Failed, []string{"get a token from the provider, and send it as Authorization: Bearer TOKEN"}},
+		{steps.ErrAPIServer, failure.Failed, []string{"kubectl --context NAME version  # does it answer there", "kubectl config get-contexts"}},
+		{steps.ErrEnding, failure.Conflict, []string{"kubectl get namespace  # until it is gone", up}},
+		{steps.ErrProvider, failure.Failed, []string{"curl ISSUER/.well-known/openid-configuration  # what it says of itself", up + " --issuer-url ISSUER"}},
+		{steps.ErrNoClientSecret, failure.NotFound, []string{"kubectl create secret generic NAME -n " + steps.Namespace + " --from-file=client-secret=FILE"}},
 		{token.ErrUnknownClient, failure.Refused, []string{up + "  # configures the realm again"}},
 		{token.ErrClientRefused, failure.Refused, []string{up + "  # configures the realm again"}},
 		{token.ErrNoEndpoint, failure.Failed, []string{up + "  # makes the realm again"}},
@@ -74,6 +82,9 @@ func (a *app) explainTyped(err error) error {
 	var rollout *steps.RolloutError
 	var port *steps.PortError
 	var taken *ports.TakenError
+	if told := a.explainShared(err); told != nil {
+		return told
+	}
 	switch {
 	case errors.As(err, &unknown):
 		return failure.Wrap(err, failure.NotFound,
@@ -86,12 +97,62 @@ func (a *app) explainTyped(err error) error {
 		if rollout.Deployment == steps.IdentityName {
 			component = "issuer"
 		}
-		return failure.Wrap(err, failure.Failed, []string{a.command("up") + "  # goes on from here", a.command("logs " + component)}, "")
+		next := []string{a.command("up") + "  # goes on from here", a.command("logs " + component)}
+		if rollout.Image != "" && component == "gateway" {
+			next = []string{a.command("up --gateway-image REPOSITORY:TAG") + "  # one that the nodes can pull; found " + rollout.Image}
+		}
+		return failure.Wrap(err, failure.Failed, next, "")
 	case errors.As(err, &port):
 		return failure.Wrap(err, failure.Conflict, []string{a.command("stop") + " && " + a.command(fmt.Sprintf("up --%s-port %d", port.What, port.Expects))}, "")
 	case errors.As(err, &taken):
 		return failure.Wrap(err, failure.Conflict, []string{a.command("up") + "  # without the port: the next free one is taken"}, "")
 	default:
 		return err
+	}
+}
+
+// explainShared handles what is found in a cluster that somebody else made; nil when it is something else.
+func (a *app) explainShared(err error) error {
+	var context *steps.ContextError
+	var rights *steps.MissingRightsError
+	var foreign *objects.ForeignError
+	var image *steps.NoImageError
+	var other *steps.OtherClusterError
+	switch {
+	case errors.As(err, &context):
+		code, name := failure.Usage, "NAME"
+		if context.Asked != "" {
+			code = failure.NotFound
+		}
+		if len(context.Known) == 1 {
+			name = context.Known[0]
+		}
+		return failure.Wrap(err, code, []string{a.command("up --cluster existing --context " + name), a.command("up --cluster existing --kubeconfig FILE --context NAME")}, "")
+	case errors.As(err, &other):
+		return failure.Wrap(err, failure.Conflict, []string{"kubectl config get-contexts", "aip-dev up --cluster existing --context " + other.Context + " --name another"}, "")
+	case errors.As(err, &rights):
+		return failure.Wrap(err, failure.Refused, []string{"kubectl auth can-i --list  # what the user may do; a cluster-admin may do all of it", a.command("up --cluster embedded")}, "")
+	case errors.As(err, &foreign):
+		return failure.Wrap(err, failure.Conflict, foreignNext(a, foreign), "")
+	case errors.As(err, &image):
+		return failure.Wrap(err, failure.Usage, []string{a.command("up --gateway-image REPOSITORY:TAG") + "  # one that the nodes can pull"}, "")
+	default:
+		return nil
+	}
+}
+
+// foreignNext says how to go on when something of others is in the way; it is never removed by this program.
+func foreignNext(a *app, e *objects.ForeignError) []string {
+	switch {
+	case e.Of != "":
+		return []string{"aip-dev down --name " + e.Of + "  # where that environment was made, or use it from there"}
+	case e.Object == "Namespace "+steps.IdentityNamespace:
+		return []string{a.command("up --issuer-url URL") + "  # uses the provider that is there, or any other"}
+	case strings.HasPrefix(e.Object, "CustomResourceDefinition "):
+		return []string{"kubectl get crd " + strings.TrimPrefix(e.Object, "CustomResourceDefinition ") + " -o yaml  # it lacks fields that this version needs; its owner may apply those of the chart"}
+	case strings.HasPrefix(e.Object, "Helm release "):
+		return []string{"helm list -n " + steps.Namespace + "  # it stays until its owner runs helm uninstall"}
+	default:
+		return []string{"kubectl get all -n " + steps.Namespace + "  # it stays until its owner removes or renames it"}
 	}
 }

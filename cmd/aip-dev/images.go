@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/aip-dev/aip-dev/bootstrap/kubelet"
+	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/internal/issuer"
@@ -161,7 +162,7 @@ func (s secretStore) Load(ctx context.Context) ([]byte, error) {
 
 // Save replaces the state.
 func (s secretStore) Save(ctx context.Context, blob []byte) error {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: issuerState}, Data: map[string][]byte{"state": blob}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: issuerState, Labels: map[string]string{objects.LabelManagedBy: objects.FieldManager}}, Data: map[string][]byte{"state": blob}}
 	_, err := s.secrets.Update(ctx, secret, metav1.UpdateOptions{})
 	if apierrors.IsNotFound(err) {
 		_, err = s.secrets.Create(ctx, secret, metav1.CreateOptions{})

@@ -85,6 +85,9 @@ func (a *app) podLog(ctx context.Context, part component, o *corev1.PodLogOption
 	if err != nil {
 		return err
 	}
+	if s.Facts.Identity.External && part.deployment == steps.IdentityName {
+		return failure.New(failure.NotFound, nil, "the issuer %s is not part of this environment", s.Facts.Identity.IssuerURL)
+	}
 	config, err := s.Kube()
 	if err != nil {
 		return err

@@ -41,8 +41,7 @@ func (a *app) place(ctx context.Context, e bootstrap.Environment, folder state.F
 		}
 		return bootstrap.ClusterKind, "asked for", nil
 	case e.Cluster == bootstrap.ClusterExisting:
-		return "", "", failure.New(failure.Failed, []string{a.command("up --cluster embedded")},
-			"--cluster %s is not part of this version, expected embedded, kind or auto; nothing was made", e.Cluster)
+		return bootstrap.ClusterExisting, "asked for", nil
 	}
 	return a.choose(ctx, e)
 }

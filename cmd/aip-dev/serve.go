@@ -32,13 +32,16 @@ import (
 // onlyAPIServer serves kube-apiserver and etcd and nothing else.
 const onlyAPIServer = "apiserver"
 
+// onlyForward carries connections to the gateway and the issuer of a cluster that is somewhere else.
+const onlyForward = "forward"
+
 // gcPercent trades processor time, of which an idle cluster has plenty, for memory.
 const gcPercent = 50
 
 // serveOptions are the flags of serve. Ports are on loopback; 0 takes a free one.
 type serveOptions struct {
-	state, only, name string
-	ports             steps.Ports
+	state, only, name, of string
+	ports                 steps.Ports
 }
 
 func newServe(errOut io.Writer) *cobra.Command {
@@ -56,8 +59,9 @@ func newServe(errOut io.Writer) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.state, "state", "", "folder of the cluster's data")
-	c.Flags().StringVar(&o.only, "only", "", "what to serve: apiserver, or everything when empty")
+	c.Flags().StringVar(&o.only, "only", "", "what to serve: apiserver, forward, or a whole cluster when empty")
 	c.Flags().StringVar(&o.name, "context", bootstrap.DefaultName, "name of the context in the kubeconfig")
+	c.Flags().StringVar(&o.of, "of", "", "what the status says that this process was started for")
 	c.Flags().IntVar(&o.ports.API, "api-port", 0, "port of the API server; 0 takes a free one")
 	c.Flags().IntVar(&o.ports.Gateway, "gateway-port", bootstrap.DefaultGatewayPort, "port of the gateway")
 	c.Flags().IntVar(&o.ports.Issuer, "issuer-port", bootstrap.DefaultIssuerPort, "port of the issuer")
@@ -78,8 +82,8 @@ func (o serveOptions) validate() error {
 	if o.state == "" {
 		return failure.New(failure.Usage, next, "--state is empty, expected a folder for the cluster's data")
 	}
-	if o.only != onlyAPIServer && o.only != "" {
-		return failure.New(failure.Usage, next, "--only is %q, expected %q or nothing", o.only, onlyAPIServer)
+	if o.only != onlyAPIServer && o.only != onlyForward && o.only != "" {
+		return failure.New(failure.Usage, next, "--only is %q, expected %q, %q or nothing", o.only, onlyAPIServer, onlyForward)
 	}
 	return nil
 }
@@ -100,8 +104,12 @@ func (o serveOptions) run(ctx context.Context, log io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", dir, err)
 	}
-	c := cluster{options: o, dir: dir, log: log, status: daemon.Status{PID: os.Getpid(), Since: time.Now()}}
-	err = c.serve(ctx, lease)
+	c := cluster{options: o, dir: dir, log: log, status: daemon.Status{PID: os.Getpid(), Since: time.Now(), Of: o.of}}
+	serve := c.serve
+	if o.only == onlyForward {
+		serve = c.forward
+	}
+	err = serve(ctx, lease)
 	if err != nil && ctx.Err() == nil {
 		c.status.State, c.status.Failure = daemon.Failed, err.Error()
 		err = errors.Join(err, lease.Say(c.status))

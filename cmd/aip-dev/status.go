@@ -94,19 +94,22 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 	}
 	s.Cluster, s.Gateway, s.Issuer = facts.Cluster.Kind, facts.Gateway.URL, facts.Identity.IssuerURL
 	s.Kubeconfig, s.Clients = facts.Cluster.Kubeconfig, facts.Identity.Clients
-	if facts.Cluster.Kind == bootstrap.ClusterEmbedded {
-		served, alive, err := daemon.Look(folder.Path)
+	if served(facts) {
+		process, alive, err := daemon.Look(folder.Path)
 		switch {
 		case err != nil:
 			return s, err
+		case !alive && facts.Cluster.Kind == bootstrap.ClusterExisting:
+			s.Phase, s.Reason = phaseStopped, "the process that leads to its cluster does not run"
+			return s, nil
 		case !alive:
 			s.Phase, s.Reason = phaseStopped, "its process does not run"
 			return s, nil
-		case served.State != daemon.Usable:
-			s.Phase, s.Reason = phaseNotReady, "the API server is "+served.State
+		case process.State != daemon.Usable:
+			s.Phase, s.Reason = phaseNotReady, "the process is "+process.State
 			return s, nil
 		}
-		s.Since = served.Since
+		s.Since = process.Since
 	}
 	limited, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
@@ -141,7 +144,7 @@ func (a *app) gatewayReason(ctx context.Context, folder state.Folder, facts boot
 	}
 	open := session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now})
 	reader := open.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
-	if reader == "" {
+	if reader == "" || !open.Mints(reader) {
 		return readiness(ctx, facts.Gateway.URL)
 	}
 	err := open.Do(ctx, reader, func(ctx context.Context, g *client.Client) error {

@@ -31,6 +31,7 @@ type upOptions struct {
 	limit   time.Duration
 	samples bool
 	tui     string
+	shared  sharedOptions
 }
 
 func newUp(a *app) *cobra.Command {
@@ -54,7 +55,8 @@ func newUp(a *app) *cobra.Command {
 	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
 	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
 	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
-	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, 5m in containers)")
+	o.shared.bind(f)
+	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, else 5m)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
 	f.Var(&choice{&o.tui, []string{tuiAuto, tuiAlways, tuiNever}}, "tui", "open the review queue when the environment is up")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -65,7 +67,9 @@ func newUp(a *app) *cobra.Command {
 		if o.limit < 0 {
 			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
 		}
-		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit, settle: a.settle})
+		facts, applied, err := a.bringUp(c.Context(), e, bringing{
+			command: "up", limit: o.limit, yes: o.shared.yes, settle: a.settleWith(o.shared),
+		})
 		if err != nil {
 			return err
 		}
@@ -83,6 +87,17 @@ func newUp(a *app) *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// settleWith is settle, with the clients' secrets of files.
+func (a *app) settleWith(o sharedOptions) func(asked bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error) {
+	return func(asked bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error) {
+		e, err := a.settle(asked, last)
+		if err != nil {
+			return e, err
+		}
+		return e, a.tellSecrets(&e, o)
+	}
 }
 
 // environment returns the description: of the file, else of the last run, else the default; flags set fields of it.
@@ -121,6 +136,9 @@ func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment,
 	if changed("sample-policies") {
 		e.SamplePolicies = o.samples
 	}
+	if err := o.shared.set(&e, changed); err != nil {
+		return e, err
+	}
 	if err := e.Validate(); err != nil {
 		return e, failure.Wrap(err, failure.Usage, nil, "the description of the environment")
 	}
@@ -140,6 +158,11 @@ func (a *app) described(path string) (bootstrap.Environment, error) {
 		e.Clients = nil // a file that lists clients means these, and those that were added to the environment later
 		if err := yaml.UnmarshalStrict(data, &e); err != nil {
 			return e, failure.Wrap(err, failure.Usage, nil, "%s", path)
+		}
+		for i := range e.Clients { // a file's paths are relative to it
+			if secret := e.Clients[i].SecretFile; secret != "" && !filepath.IsAbs(secret) {
+				e.Clients[i].SecretFile = filepath.Join(filepath.Dir(path), secret)
+			}
 		}
 		return e, nil
 	}

@@ -19,7 +19,7 @@ type layer struct {
 func layers() []layer {
 	adapters := []string{
 		"bootstrap/apiserver", "bootstrap/controllers", "bootstrap/daemon", "bootstrap/keycloak",
-		"bootstrap/images", "bootstrap/kindcluster", "bootstrap/objects", "bootstrap/release", "bootstrap/kubelet/...",
+		"bootstrap/forward", "bootstrap/images", "bootstrap/kindcluster", "bootstrap/objects", "bootstrap/release", "bootstrap/kubelet/...",
 	}
 	return []layer{
 		// The top: wiring, benchmarks.

@@ -67,7 +67,7 @@ func (s *Server) createRealm(r *http.Request) (answer, error) {
 	}
 	err := s.change(r.Context(), func(st *state) error {
 		if st.realms[rep.Realm] != nil {
-			return adminFault(http.StatusConflict, "Conflict detected. See logs for details")
+			return adminFault(http.StatusConflict, "Realm "+rep.Realm+" already exists")
 		}
 		key, err := s.nextKey(r.Context())
 		if err != nil {

@@ -22,7 +22,7 @@ func TestGuide(t *testing.T) {
 		path, body string
 		conflict   string
 	}{
-		{"/admin/realms", guideRealm, `{"errorMessage":"Conflict detected. See logs for details"}`},
+		{"/admin/realms", guideRealm, `{"errorMessage":"Realm aip already exists"}`},
 		{clientsPath, guideAgent, `{"errorMessage":"Client aip-agent-1 already exists"}`},
 		{"", guideMapper, `{"errorMessage":"Protocol mapper exists with same name"}`},
 	}

@@ -37,6 +37,12 @@ func (e *UnknownClientError) Error() string {
 // ErrNoSecret says that the Kubernetes Secret of a client is not there or is empty.
 var ErrNoSecret = errors.New("the client's secret is not there")
 
+// ErrUntold says that nobody told the secret of a client of an external provider.
+var ErrUntold = errors.New("the client's secret was not told")
+
+// ErrNoGrant says that an external provider gives no tokens for client credentials.
+var ErrNoGrant = errors.New("the provider gives no tokens for client credentials")
+
 // ErrKubeUnreachable says that the Kubernetes API, which keeps the client secrets, does not answer.
 var ErrKubeUnreachable = errors.New("the Kubernetes API does not answer")
 
@@ -97,8 +103,20 @@ func (s *Session) Clients() []string {
 	return ids
 }
 
-// TokenURL is the issuer's token endpoint at the address at which it is reached from this machine.
+// Mints reports whether tokens of a client can be had without being told its secret.
+func (s *Session) Mints(id string) bool {
+	if s.Facts.Identity.External && s.Facts.Identity.Endpoint == "" {
+		return false
+	}
+	return slices.ContainsFunc(s.Facts.Identity.Clients, func(c bootstrap.ClientFacts) bool { return c.ID == id && c.Secret != "" })
+}
+
+// TokenURL is the issuer's token endpoint at the address at which it is reached from this machine, "" when an external
+// provider gives no tokens for client credentials.
 func (s *Session) TokenURL() string {
+	if s.Facts.Identity.External {
+		return s.Facts.Identity.Endpoint
+	}
 	return s.Facts.Identity.Address + "/realms/" + s.Facts.Identity.Realm + "/protocol/openid-connect/token"
 }
 
@@ -129,8 +147,15 @@ func (s *Session) Mint(ctx context.Context, id string) (token.Token, error) {
 
 // MintWith gets a new token for a client with a secret that the caller knows.
 func (s *Session) MintWith(ctx context.Context, id, secret string) (token.Token, error) {
+	scope := "openid"
+	if s.Facts.Identity.External {
+		if s.Facts.Identity.Endpoint == "" {
+			return token.Token{}, fmt.Errorf("%w: %s", ErrNoGrant, s.Facts.Identity.IssuerURL)
+		}
+		scope = s.Facts.Identity.Scope
+	}
 	return token.Mint(ctx, s.options.HTTP, token.Request{
-		TokenURL: s.TokenURL(), ClientID: id, ClientSecret: secret, Scope: "openid", Now: s.options.Now,
+		TokenURL: s.TokenURL(), ClientID: id, ClientSecret: secret, Scope: scope, Audience: s.Facts.Identity.Resource, Now: s.options.Now,
 	})
 }
 
@@ -148,6 +173,9 @@ func (s *Session) secret(ctx context.Context, id string) (string, error) {
 	i := slices.IndexFunc(s.Facts.Identity.Clients, func(c bootstrap.ClientFacts) bool { return c.ID == id })
 	if i < 0 {
 		return "", &UnknownClientError{ID: id, Known: s.Clients()}
+	}
+	if s.Facts.Identity.Clients[i].Secret == "" {
+		return "", fmt.Errorf("%w: client %s of %s", ErrUntold, id, s.Facts.Identity.IssuerURL)
 	}
 	config, err := s.Kube()
 	if err != nil {

@@ -29,6 +29,8 @@ type Request struct {
 	ClientID, ClientSecret string
 	// Scope is sent when it is not empty; "openid" in the guide.
 	Scope string
+	// Audience is sent when it is not empty, for issuers that have to be told what a token is for.
+	Audience string
 	// Now is the clock from which Expiry is counted; time.Now when nil.
 	Now func() time.Time
 }
@@ -84,6 +86,9 @@ func post(ctx context.Context, h *http.Client, r Request) (*http.Response, error
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {r.ClientID}, "client_secret": {r.ClientSecret}}
 	if r.Scope != "" {
 		form.Set("scope", r.Scope)
+	}
+	if r.Audience != "" {
+		form.Set("audience", r.Audience)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,26 +35,19 @@ func TestScripts(t *testing.T) {
 			return setup(e, program)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ,
+			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ, "empty": empty,
 		},
 	})
 }
 
-// setup gives a script a state folder, two free ports, and an end for what it leaves running.
+// setup gives a script a state folder, three free ports, and an end for what it leaves running.
 func setup(e *testscript.Env, program string) error {
-	held := make([]net.Listener, 0, 2)
-	for _, name := range []string{"GATEWAY_PORT", "ISSUER_PORT"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for _, name := range []string{"GATEWAY_PORT", "ISSUER_PORT", "FORWARD_PORT"} {
+		port, err := freePort()
 		if err != nil {
 			return err
 		}
-		held = append(held, l)
-		e.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-	}
-	for _, l := range held {
-		if err := l.Close(); err != nil {
-			return err
-		}
+		e.Setenv(name, strconv.Itoa(port))
 	}
 	// Sockets have short paths, and the script's own folder is deep.
 	state, err := os.MkdirTemp("", "aip-e2e-")
@@ -75,6 +70,27 @@ func setup(e *testscript.Env, program string) error {
 		_ = os.RemoveAll(state) // a folder below the temporary folder
 	})
 	return nil
+}
+
+// Ports for scripts are below those that the kernel gives to outgoing connections, which would take them meanwhile.
+// Each script gets others.
+const firstPort, lastPort = 20000, 32000
+
+// nextPort is where the search goes on; it begins somewhere else in each run, because runs may share a machine.
+var nextPort atomic.Int32 //nolint:gochecknoglobals // shared by the scripts of this process
+
+// freePort returns a port that is free now and that no other script of this process gets.
+func freePort() (int, error) {
+	nextPort.CompareAndSwap(0, int32(firstPort+rand.IntN(lastPort-firstPort)))
+	for range lastPort - firstPort {
+		port := firstPort + (int(nextPort.Add(1))-firstPort)%(lastPort-firstPort)
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			continue // taken
+		}
+		return port, l.Close()
+	}
+	return 0, errors.New("no free port")
 }
 
 // exits runs a program and checks its exit status: exits CODE PROGRAM ARGS...

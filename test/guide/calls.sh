@@ -74,10 +74,11 @@ kubectl run -it --rm $1 \\
 END
 }
 
+# NOTE: the guide shows 300; Keycloak counts from the second in which the request came, so one may have passed.
 # mint VARIABLE POD ID SECRET checks the answer to that call and keeps its access_token, as a person does who copies it.
 mint() {
   check "$(token "$2" "$3" "$4")" \
-    'json d["access_token"].startswith("eyJ")' 'json d["token_type"] == "Bearer"' 'json d["expires_in"] == 300'
+    'json d["access_token"].startswith("eyJ")' 'json d["token_type"] == "Bearer"' 'json d["expires_in"] in (300, 299)'
   printf -v "$1" '%s' "$(answer access_token)"
 }
 
