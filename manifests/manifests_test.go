@@ -88,7 +88,7 @@ func TestKeycloak(t *testing.T) {
 	if manifests.KeycloakImage() != c.Image {
 		t.Errorf("KeycloakImage is %q, want %q", manifests.KeycloakImage(), c.Image)
 	}
-	if c.Image != "quay.io/keycloak/keycloak:26.0.7" || c.ImagePullPolicy != corev1.PullIfNotPresent || strings.Join(c.Args, " ") != "start-dev" {
+	if c.Image != "quay.io/keycloak/keycloak:26.7.3" || c.ImagePullPolicy != corev1.PullIfNotPresent || strings.Join(c.Args, " ") != "start-dev" {
 		t.Errorf("container is %s, %s, %v", c.Image, c.ImagePullPolicy, c.Args)
 	}
 	if get := c.ReadinessProbe.HTTPGet; get.Path != "/realms/master" || c.StartupProbe.HTTPGet.Path != "/realms/master" {

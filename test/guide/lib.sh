@@ -30,16 +30,26 @@ here() {
 run() {
   STATUS=0
   COMMAND=$(here "${1:?no command}")
+  if [[ $COMMAND == 'kubectl run '* ]]; then
+    on_terminal
+    return
+  fi
   eval "$COMMAND" >"$work/out" 2>&1 </dev/null || STATUS=$?
   OUT=$(<"$work/out")
-  [[ $COMMAND != 'kubectl run '* ]] || OUT=$(pod_answer <<<"$OUT")
 }
 
-# pod_answer leaves out what kubectl itself says around the answer of a pod: that there is no terminal, and that the pod
-# is deleted, which follows on the answer's last line.
+# on_terminal runs the command in a terminal, as `kubectl run -it` wants one.
+on_terminal() {
+  script --quiet --return --command "$COMMAND" /dev/null >"$work/out" 2>&1 </dev/null || STATUS=$?
+  OUT=$(tr -d '\r\000' <"$work/out" | pod_answer)
+}
+
+# pod_answer leaves out what the terminal and kubectl itself say around the answer of a pod: the end of the input, that all may
+# be recorded, that a pod that ended at once is asked for its log, that the session has ended and the pod is deleted. The
+# latter two follow on the answer's last line.
 pod_answer() {
-  sed -E -e '/^Unable to use a TTY/d; /^All commands and output/d; /^If you don.t see a command prompt/d' \
-    -e '/^warning: couldn.t attach to pod/d' -e 's/pod "[^"]*" deleted( from [a-z0-9-]+ namespace)?$//' | sed -e '/^$/d'
+  sed -E -e '/^All commands and output/d; /^If you don.t see a command prompt/d' \
+    -e '/^warning: couldn.t attach to pod/d' -e 's/^\^@//' -e 's/Session ended, resume using .* command$//' -e 's/pod "[^"]*" deleted( from [a-z0-9-]+ namespace)?$//' | sed -e '/^$/d'
 }
 
 # python_holds tells whether a Python expression over d, the JSON body of the answer, is true.
