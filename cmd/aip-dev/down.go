@@ -99,7 +99,7 @@ func (a *app) halt(ctx context.Context, folder state.Folder, how halting) error 
 	}
 	e := bootstrap.Default()
 	e.Name = folder.Name
-	plan, err := a.plan(e, placeOf(facts), folder, 0)
+	plan, err := a.plan(e, placeOf(facts), folder, bringing{command: how.command})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/images"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
@@ -36,6 +37,7 @@ type upOptions struct {
 	limit   time.Duration
 	samples bool
 	tui     string
+	bundle  string
 }
 
 func newUp(a *app) *cobra.Command {
@@ -59,6 +61,7 @@ func newUp(a *app) *cobra.Command {
 	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
 	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
 	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
+	f.StringVar(&o.bundle, "bundle", "", "file of `aip-dev bundle create` with all images of a kind cluster; nothing is pulled")
 	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, 5m in containers)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
 	f.Var(&choice{&o.tui, []string{tuiAuto, tuiAlways, tuiNever}}, "tui", "open the review queue when the environment is up")
@@ -70,7 +73,14 @@ func newUp(a *app) *cobra.Command {
 		if o.limit < 0 {
 			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
 		}
-		facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "up", limit: o.limit})
+		how := bringing{command: "up", limit: o.limit}
+		if o.bundle != "" {
+			if e, how.bundle, err = a.unbundle(c, e, o.bundle); err != nil {
+				return err
+			}
+			defer func() { _ = how.bundle.Close() }() // nothing was written
+		}
+		facts, applied, err := a.bringUp(c.Context(), e, how)
 		if err != nil {
 			return err
 		}
@@ -173,6 +183,8 @@ type bringing struct {
 	command string
 	// limit is how long a part may take to become ready; 0 means the default of the place.
 	limit time.Duration
+	// bundle is where the images come from; nil means the engine and the registries.
+	bundle *images.Bundle
 }
 
 // bringUp runs the plan of e and returns the facts, and how many steps had something to do.
@@ -201,7 +213,7 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	if err := folder.SaveDescription(e); err != nil {
 		return facts, 0, err
 	}
-	plan, err := a.plan(e, kind, folder, how.limit)
+	plan, err := a.plan(e, kind, folder, how)
 	if err != nil {
 		return facts, 0, err
 	}
@@ -251,7 +263,7 @@ func (a *app) known(folder state.Folder) (bootstrap.Facts, error) {
 const containerLimit = 5 * time.Minute
 
 // plan returns the steps that bring e about in a place.
-func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (bootstrap.Plan, error) {
+func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, how bringing) (bootstrap.Plan, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -260,7 +272,7 @@ func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, li
 	if err != nil {
 		return nil, err
 	}
-	make := steps.Embedded
+	make, limit := steps.Embedded, how.limit
 	if kind == bootstrap.ClusterKind {
 		make = steps.InContainers
 		if limit == 0 {
@@ -268,7 +280,7 @@ func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, li
 		}
 	}
 	return make(e, steps.Deps{
-		Engine: a.getenv(engineVariable), RolloutLimit: limit,
+		Engine: a.getenv(engineVariable), RolloutLimit: limit, Bundle: how.bundle,
 		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
 		ServeArgs: func(p steps.Ports) []string {
 			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()
