@@ -195,6 +195,8 @@ func (a *app) notCreated(err error, o bundling) error {
 		return failure.Wrap(err, failure.Conflict, []string{"aip-dev bundle info " + o.file + "  # when the other process is done"}, nothing, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return failure.Wrap(err, failure.Failed, []string{"df -h " + filepath.Dir(o.file) + "  # a bundle takes about 0.6 GB"}, nothing, err)
+	case errors.Is(err, images.ErrUnfit):
+		return failure.Wrap(err, failure.Failed, []string{"aip-dev bundle create --help  # names the flags for other images"}, nothing, err)
 	case errors.Is(err, images.ErrNotLinux):
 		return failure.Wrap(err, failure.Failed, []string{a.again(o) + " --gateway-image REF  # an image in the engine"}, nothing, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):

@@ -68,9 +68,13 @@ expect "$work/wrong" 'node.tar.zst: found sha256'
 aip-dev down --name "$name" >/dev/null 2>&1
 rm "$work/wrong.bundle"
 
-# An engine without the images; under the name of the node image it has another one.
+# An engine without the images, and a first try that is killed: the next one goes on.
 removed=yes
 docker image rm "$node" "$keycloak" >/dev/null
+timeout --signal KILL 4 aip-dev up --cluster kind --tui=never --name "$name" --bundle "$bundle" >"$work/killed" 2>&1 && fail "it was not killed"
+
+# Under the name of the node image the engine has another one.
+docker image rm "$node" >/dev/null 2>&1 || true
 printf 'FROM scratch\nLABEL another=image\n' | DOCKER_BUILDKIT=0 docker build --quiet --tag "$node" - >/dev/null
 other=$(docker image inspect --format '{{.Id}}' "$node")
 
