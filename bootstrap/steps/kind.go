@@ -226,8 +226,9 @@ func (k kindCluster) Apply(ctx context.Context, facts bootstrap.Facts, report bo
 
 // create makes the cluster once its ports and its image are found.
 func (k kindCluster) create(ctx context.Context, cluster *kindcluster.Cluster, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
-	chosen, err := choosePorts(ctx, k.env, k.deps, facts, report)
-	if err != nil {
+	// A port that cannot be had is told before an image is waited for; which ones it will be is decided after that, for
+	// they are free until the containers take them.
+	if _, err := choosePorts(ctx, k.env, k.deps, facts, unheard{}); err != nil {
 		return facts, err
 	}
 	engine, err := k.shared.find(ctx)
@@ -235,6 +236,10 @@ func (k kindCluster) create(ctx context.Context, cluster *kindcluster.Cluster, f
 		return facts, err
 	}
 	image, err := k.nodeImage(ctx, engine, report)
+	if err != nil {
+		return facts, err
+	}
+	chosen, err := choosePorts(ctx, k.env, k.deps, facts, report)
 	if err != nil {
 		return facts, err
 	}
@@ -248,6 +253,13 @@ func (k kindCluster) create(ctx context.Context, cluster *kindcluster.Cluster, f
 	})
 	return k.learn(facts, cluster, ports), err
 }
+
+// unheard is a reporter that nobody listens to.
+type unheard struct{}
+
+func (unheard) Note(string, ...any) {}
+func (unheard) Warn(string, ...any) {}
+func (unheard) Output(string)       {}
 
 // nodeImage makes the engine hold the node image and returns its reference.
 func (k kindCluster) nodeImage(ctx context.Context, engine *kindcluster.Engine, report bootstrap.Reporter) (string, error) {

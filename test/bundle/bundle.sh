@@ -31,11 +31,13 @@ expect() { grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "expected: $2"; }; }
 
 pulls=
 removed=
+other=
 leave() {
   local status=$?
   trap - EXIT
   [ -z "$pulls" ] || kill "$pulls" 2>/dev/null || true
   aip-dev down --name "$name" >"$work/down" 2>&1 || { cat "$work/down" >&2; status=1; }
+  [ -z "$other" ] || docker image rm "$other" >/dev/null 2>&1 || true
   if [ -n "$removed" ]; then
     docker load --quiet --input "$work/images.tar" >/dev/null || status=1
   fi
@@ -85,6 +87,7 @@ expect "$work/up.err" "$node of docker is not the image of the bundle: found $ot
 aip-dev status --name "$name" | tee "$work/status"
 expect "$work/status" 'ready'
 docker image rm "$other" >/dev/null
+other=
 
 # Nobody pulled anything: not the engine, and not the node.
 [ ! -s "$work/pulls" ] || { cat "$work/pulls" >&2; fail "the engine pulled"; }
