@@ -117,7 +117,7 @@ func (a *app) examine(ctx context.Context) (report, error) {
 		return r, err
 	}
 	r.Cluster = placeOf(facts)
-	plan, err := a.plan(e, r.Cluster, folder, 0)
+	plan, err := a.plan(e, r.Cluster, folder, bringing{command: "doctor"})
 	if err != nil {
 		return r, err
 	}
