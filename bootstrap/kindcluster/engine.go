@@ -224,6 +224,40 @@ func (e *Engine) HasImage(ctx context.Context, reference string) (bool, error) {
 	return err == nil, nil
 }
 
+// Image is what an engine says of an image that it holds.
+type Image struct {
+	// ID is a digest, of the image's configuration or of its manifest: engines differ in that.
+	ID string
+	// Size is about what an archive of it takes, in bytes.
+	Size int64
+}
+
+// Image returns the image of a reference, and whether the engine holds it.
+func (e *Engine) Image(ctx context.Context, reference string) (Image, bool, error) {
+	there, err := e.HasImage(ctx, reference)
+	if err != nil || !there {
+		return Image{}, false, err
+	}
+	out, err := e.output(ctx, "image", "inspect", "--format", `{"ID":"{{.Id}}","Size":{{.Size}}}`, reference)
+	if err != nil {
+		return Image{}, false, err
+	}
+	var found Image
+	if err := json.Unmarshal(out, &found); err != nil {
+		return Image{}, false, fmt.Errorf("read what %s says of image %s: %w", e.Command, reference, err)
+	}
+	if !strings.Contains(found.ID, ":") {
+		found.ID = "sha256:" + found.ID // podman
+	}
+	return found, true, nil
+}
+
+// Tag gives an image of the engine, by its id, a name; an image that had the name before loses it.
+func (e *Engine) Tag(ctx context.Context, id, reference string) error {
+	_, err := e.output(ctx, "tag", id, reference)
+	return err
+}
+
 // Pull gets an image from its registry. told receives what the engine says, a line a call.
 func (e *Engine) Pull(ctx context.Context, reference string, told func(line string)) error {
 	out, err := e.output(ctx, "pull", reference)

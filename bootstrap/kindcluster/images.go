@@ -1,12 +1,15 @@
 package kindcluster
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 	"sigs.k8s.io/kind/pkg/exec"
 )
@@ -88,4 +91,54 @@ func qualified(reference string) string {
 		reference += ":latest"
 	}
 	return reference
+}
+
+// ImageIDs returns the digests by which the node knows an image: of its manifest and of its configuration. It returns
+// none when the node has no image of this reference.
+func (c *Cluster) ImageIDs(ctx context.Context, reference string) ([]string, error) {
+	n, err := c.node()
+	if err != nil {
+		return nil, err
+	}
+	lines, err := exec.OutputLines(n.CommandContext(ctx, "ctr", "--namespace=k8s.io", "images", "list", "name=="+qualified(reference)))
+	if err != nil {
+		return nil, fmt.Errorf("list the images of cluster %s: %w", c.Name, err)
+	}
+	var ids []string
+	for _, line := range lines {
+		if fields := strings.Fields(line); len(fields) > 2 && strings.HasPrefix(fields[2], "sha256:") { // REF TYPE DIGEST ...
+			ids = append(ids, fields[2])
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	config, err := configOf(ctx, n, ids[0])
+	if err != nil {
+		return nil, fmt.Errorf("read image %s of cluster %s: %w", reference, c.Name, err)
+	}
+	return append(ids, config), nil
+}
+
+// configOf returns the digest of the configuration of an image in a node; of several platforms it takes the first.
+// Source: https://github.com/opencontainers/image-spec/blob/main/manifest.md
+func configOf(ctx context.Context, n nodes.Node, digest string) (string, error) {
+	for range 2 { // an index, and a manifest in it
+		var out bytes.Buffer
+		if err := n.CommandContext(ctx, "ctr", "--namespace=k8s.io", "content", "get", digest).SetStdout(&out).Run(); err != nil {
+			return "", err
+		}
+		var said struct {
+			Config    struct{ Digest string }
+			Manifests []struct{ Digest string }
+		}
+		if err := json.Unmarshal(out.Bytes(), &said); err != nil {
+			return "", err
+		}
+		if len(said.Manifests) == 0 {
+			return said.Config.Digest, nil
+		}
+		digest = said.Manifests[0].Digest
+	}
+	return digest, nil
 }

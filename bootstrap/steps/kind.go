@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -227,24 +226,22 @@ func (k kindCluster) Apply(ctx context.Context, facts bootstrap.Facts, report bo
 
 // create makes the cluster once its ports and its image are found.
 func (k kindCluster) create(ctx context.Context, cluster *kindcluster.Cluster, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
-	chosen, err := choosePorts(ctx, k.env, k.deps, facts, report)
-	if err != nil {
+	// A port that cannot be had is told before an image is waited for; which ones it will be is decided after that, for
+	// they are free until the containers take them.
+	if _, err := choosePorts(ctx, k.env, k.deps, facts, unheard{}); err != nil {
 		return facts, err
 	}
 	engine, err := k.shared.find(ctx)
 	if err != nil {
 		return facts, err
 	}
-	image := NodeImage(k.env)
-	there, err := engine.HasImage(ctx, image)
+	image, err := k.nodeImage(ctx, engine, report)
 	if err != nil {
 		return facts, err
 	}
-	if !there {
-		report.Note("pulling node image %s", image)
-		if err := engine.Pull(ctx, image, report.Output); err != nil {
-			return facts, fmt.Errorf("%w: %w", ErrNodeImage, err)
-		}
+	chosen, err := choosePorts(ctx, k.env, k.deps, facts, report)
+	if err != nil {
+		return facts, err
 	}
 	if err := k.markNetwork(ctx, engine); err != nil {
 		return facts, err
@@ -255,6 +252,30 @@ func (k kindCluster) create(ctx context.Context, cluster *kindcluster.Cluster, f
 		Image: image, Kubeconfig: k.kubeconfig(), Ports: ports, Mounts: k.env.Kind.Mounts, Patches: k.env.Kind.ConfigPatches,
 	})
 	return k.learn(facts, cluster, ports), err
+}
+
+// unheard is a reporter that nobody listens to.
+type unheard struct{}
+
+func (unheard) Note(string, ...any) {}
+func (unheard) Warn(string, ...any) {}
+func (unheard) Output(string)       {}
+
+// nodeImage makes the engine hold the node image and returns its reference.
+func (k kindCluster) nodeImage(ctx context.Context, engine *kindcluster.Engine, report bootstrap.Reporter) (string, error) {
+	if k.deps.Bundle != nil {
+		return loadNode(ctx, engine, k.deps, report)
+	}
+	image := NodeImage(k.env)
+	there, err := engine.HasImage(ctx, image)
+	if err != nil || there {
+		return image, err
+	}
+	report.Note("pulling node image %s", image)
+	if err := engine.Pull(ctx, image, report.Output); err != nil {
+		return image, fmt.Errorf("%w: %w", ErrNodeImage, err)
+	}
+	return image, nil
 }
 
 // NodeImage returns the reference of an environment's node image.
@@ -330,26 +351,3 @@ func (k kindCluster) Stop(ctx context.Context, _ bootstrap.Facts, report bootstr
 	report.Note("stopping the containers of cluster %s", k.shared.name)
 	return cluster.Stop(ctx)
 }
-
-// counted tells every so often how much was written through it.
-type counted struct {
-	io.Writer
-	total, done int64
-	told        time.Time
-	now         func() time.Time
-	tell        func(done, total int64)
-}
-
-// Write passes p on and counts it.
-func (c *counted) Write(p []byte) (int, error) {
-	n, err := c.Writer.Write(p)
-	c.done += int64(n)
-	if at := c.now(); at.Sub(c.told) > tellEvery {
-		c.told = at
-		c.tell(c.done, c.total)
-	}
-	return n, err
-}
-
-// tellEvery is how often the progress of an image is told.
-const tellEvery = time.Second

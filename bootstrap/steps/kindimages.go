@@ -2,9 +2,8 @@ package steps
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
+	"slices"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/images"
@@ -31,10 +30,15 @@ type source struct {
 	// size is in bytes; 0 when it is not known.
 	size  int64
 	write func(ctx context.Context, w io.Writer) error
+	// is says whether one of the node's digests is that of this image; nil means that the name alone tells.
+	is func(id string) bool
 }
 
 // sources returns the images that can be brought, the gateway's first.
 func (k kindImages) sources(ctx context.Context) ([]source, error) {
+	if b := k.deps.Bundle; b != nil {
+		return []source{fromBundle(b, images.KindGateway), fromBundle(b, images.KindKeycloak)}, nil
+	}
 	engine, err := k.shared.find(ctx)
 	if err != nil {
 		return nil, err
@@ -91,7 +95,7 @@ func (k kindImages) missing(ctx context.Context, cluster *kindcluster.Cluster, s
 	}
 	var out []source
 	for _, s := range sources {
-		there, err := cluster.HasImage(ctx, s.reference)
+		there, err := s.inNode(ctx, cluster)
 		if err != nil {
 			return nil, err
 		}
@@ -142,32 +146,21 @@ func (k kindImages) Apply(ctx context.Context, facts bootstrap.Facts, report boo
 
 // load streams an image from where it is into the node.
 func (k kindImages) load(ctx context.Context, cluster *kindcluster.Cluster, s source, report bootstrap.Reporter) error {
-	report.Note("%s", s.reference)
-	read, write := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		out := &counted{Writer: write, total: s.size, told: k.deps.Now(), now: k.deps.Now, tell: func(done, total int64) {
-			report.Note("%s: %s", s.reference, amount(done, total))
-		}}
-		err := s.write(ctx, out)
-		_ = write.CloseWithError(err) // it returns no error
-		ended <- err
-	}()
-	err := cluster.LoadImages(ctx, read)
-	_ = read.CloseWithError(errEnded) // it returns no error; it ends the writer when the node gave up
-	if wrote := <-ended; wrote != nil && !errors.Is(wrote, errEnded) {
-		return wrote
+	if s.is != nil {
+		if there, err := cluster.HasImage(ctx, s.reference); err != nil {
+			return err
+		} else if there {
+			report.Warn("%s in the node is not the image of the bundle and is replaced; pods that run keep it until they start anew", s.reference)
+		}
 	}
-	return err
+	return pour(ctx, k.deps.Now, s, report, func(archive io.Reader) error { return cluster.LoadImages(ctx, archive) })
 }
 
-// errEnded ends a writer whose reader is gone.
-var errEnded = errors.New("the node takes no more")
-
-// amount says how much of an image is on its way, in MiB.
-func amount(done, total int64) string {
-	if total == 0 {
-		return fmt.Sprintf("%d MiB", done/mebibyte)
+// inNode reports whether the node holds the image.
+func (s source) inNode(ctx context.Context, cluster *kindcluster.Cluster) (bool, error) {
+	if s.is == nil {
+		return cluster.HasImage(ctx, s.reference)
 	}
-	return fmt.Sprintf("%d of %d MiB", done/mebibyte, total/mebibyte)
+	ids, err := cluster.ImageIDs(ctx, s.reference)
+	return slices.ContainsFunc(ids, s.is), err
 }

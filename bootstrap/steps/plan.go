@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/images"
 )
 
 // Names of what the chart and the manifests make.
@@ -29,6 +30,8 @@ type Deps struct {
 	Reserved map[int]string
 	// Engine names the container engine to use, as KIND_EXPERIMENTAL_PROVIDER does for kind; empty means any.
 	Engine string
+	// Bundle is where the images of a kind cluster come from; nil means the engine and the registries.
+	Bundle *images.Bundle
 	// RolloutLimit is how long a Deployment may take to become available; 0 means DefaultRolloutLimit.
 	RolloutLimit time.Duration
 	// Program and ServeArgs start the serving copy of this program.
@@ -84,6 +87,8 @@ func InContainers(e bootstrap.Environment, d Deps) bootstrap.Plan {
 	return bootstrap.Plan{
 		// Does the engine answer, and is there room: memory, disk, inotify.
 		bootstrap.Then(kindPreflight{shared: shared, proc: "/proc"}),
+		// When there is a bundle: is it for this machine, and as it was written.
+		bundled(d, shared),
 		bootstrap.Together(
 			// One node in a container, with ports of this machine that lead to the gateway and the provider.
 			kindCluster{env: e, deps: d, shared: shared},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/images"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
@@ -30,6 +31,8 @@ type bringing struct {
 	stays string
 	// limit is how long a part may take to become ready; 0 means the default of the place.
 	limit time.Duration
+	// bundle is where the images come from; nil means the engine and the registries.
+	bundle *images.Bundle
 	// yes agrees to what would be made in a cluster of others.
 	yes bool
 	// settle returns what the environment is to be, from what was asked for and what was asked for last, if anything.
@@ -104,6 +107,7 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	if err != nil {
 		return facts, 0, err
 	}
+	deps.Bundle = how.bundle
 	plan := planOf(kind)(e, deps)
 	if how.plan != nil {
 		plan = how.plan(e, deps, facts)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/bootstrap/images"
 	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
@@ -45,6 +46,7 @@ type rule struct {
 func (a *app) rules() []rule {
 	up, status := a.command("up"), a.command("status")
 	logs := a.command("logs gateway")
+	create := []string{"aip-dev bundle create FILE --force  # where the images are, and carry it over anew"}
 	return []rule{
 		{state.ErrNotThere, failure.NotFound, []string{up, "aip-dev status --all  # lists the environments that are there"}},
 		{state.ErrNewer, failure.Failed, []string{"aip-dev version  # install a newer one", a.command("down") + "  # or remove the environment"}},
@@ -53,6 +55,13 @@ func (a *app) rules() []rule {
 		{state.ErrUnusable, failure.Failed, []string{"export XDG_STATE_HOME=DIR  # a folder that you can write"}},
 		{daemon.ErrAlreadyServed, failure.Conflict, []string{status}},
 		{daemon.ErrEnded, failure.Failed, []string{a.command("logs serve")}},
+		{steps.ErrNodeImage, failure.Failed, []string{
+			a.command("up --cluster kind --bundle FILE") + "  # a file of `aip-dev bundle create`, from where the image can be had",
+		}},
+		{images.ErrNotBundle, failure.Failed, create},
+		{images.ErrTruncated, failure.Failed, create},
+		{images.ErrDamaged, failure.Failed, create},
+		{images.ErrNewerBundle, failure.Failed, []string{"aip-dev version  # install the one that wrote the bundle", create[0]}},
 		{session.ErrKubeUnreachable, failure.Failed, []string{up, status}},
 		{session.ErrNoSecret, failure.Failed, []string{up + "  # makes the Secret again"}},
 		{session.ErrUntold, failure.Failed, []string{a.command("up --client-secret-file CLIENT=FILE"), a.command("token CLIENT --secret-file FILE")}},
@@ -79,6 +88,7 @@ func (a *app) rules() []rule {
 func (a *app) explainTyped(err error) error {
 	var unknown *session.UnknownClientError
 	var role *steps.RoleError
+	var unfit *steps.BundleFitError
 	var rollout *steps.RolloutError
 	var port *steps.PortError
 	var taken *ports.TakenError
@@ -92,6 +102,8 @@ func (a *app) explainTyped(err error) error {
 	case errors.As(err, &role):
 		return failure.Wrap(err, failure.Failed,
 			[]string{a.command("agent add " + role.Client + " --role " + role.Expected), a.command("agent list") + "  # says who has which role"}, "")
+	case errors.As(err, &unfit):
+		return failure.Wrap(err, failure.Failed, []string{"aip-dev bundle create FILE --force  # with the aip-dev that will use it, where the images are", "aip-dev version"}, "")
 	case errors.As(err, &rollout):
 		component := "gateway"
 		if rollout.Deployment == steps.IdentityName {

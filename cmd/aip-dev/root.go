@@ -45,7 +45,7 @@ func newRoot(a *app) *cobra.Command {
 	for id, commands := range map[string][]*cobra.Command{
 		groupEnvironment: {newUp(a), newDown(a), newStop(a), newStart(a), newStatus(a), newDoctor(a), newEnv(a), newLogs(a)},
 		groupUse:         {newToken(a), newRequest(a), newAgent(a), newTUI(a)},
-		groupParts:       {newGateway(a.errOut, nil), newServe(a.errOut), newVersion(a)},
+		groupParts:       {newBundle(a), newGateway(a.errOut, nil), newServe(a.errOut), newVersion(a)},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

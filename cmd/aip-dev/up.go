@@ -32,6 +32,7 @@ type upOptions struct {
 	samples bool
 	tui     string
 	shared  sharedOptions
+	bundle  string
 }
 
 func newUp(a *app) *cobra.Command {
@@ -55,6 +56,7 @@ func newUp(a *app) *cobra.Command {
 	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
 	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
 	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
+	f.StringVar(&o.bundle, "bundle", "", "file of `aip-dev bundle create` with all images of a kind cluster; nothing is pulled")
 	o.shared.bind(f)
 	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, else 5m)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
@@ -67,9 +69,14 @@ func newUp(a *app) *cobra.Command {
 		if o.limit < 0 {
 			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
 		}
-		facts, applied, err := a.bringUp(c.Context(), e, bringing{
-			command: "up", limit: o.limit, yes: o.shared.yes, settle: a.settleWith(o.shared),
-		})
+		how := bringing{command: "up", limit: o.limit, yes: o.shared.yes, settle: a.settleWith(o.shared)}
+		if o.bundle != "" {
+			if e, how.bundle, err = a.unbundle(c, e, o.bundle); err != nil {
+				return err
+			}
+			defer func() { _ = how.bundle.Close() }() // nothing was written
+		}
+		facts, applied, err := a.bringUp(c.Context(), e, how)
 		if err != nil {
 			return err
 		}

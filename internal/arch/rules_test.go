@@ -70,6 +70,7 @@ func sdks() []sdk {
 	return []sdk{
 		{"sigs.k8s.io/kind", []string{"bootstrap/kindcluster"}},
 		{"github.com/google/go-containerregistry", []string{"bootstrap/images"}},
+		{"github.com/klauspost/compress", []string{"bootstrap/images"}},
 		{"helm.sh/helm", []string{"bootstrap/release"}},
 		{"github.com/Nerzal/gocloak", []string{"bootstrap/keycloak"}},
 		{"github.com/coreos/go-oidc", []string{"gateway/authn"}},
