@@ -146,10 +146,24 @@ func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment,
 	if err := o.shared.set(&e, changed); err != nil {
 		return e, err
 	}
-	if err := e.Validate(); err != nil {
+	if err := a.whole(e).Validate(); err != nil {
 		return e, failure.Wrap(err, failure.Usage, nil, "the description of the environment")
 	}
 	return e, nil
+}
+
+// whole returns e with the clients that settle will give it, as far as can be told before.
+func (a *app) whole(e bootstrap.Environment) bootstrap.Environment {
+	if e.Clients != nil {
+		return e
+	}
+	e.Clients = usualClients(e)
+	if folder, err := a.folder(); err == nil {
+		if last, err := folder.Description(); err == nil {
+			e.Clients = last.Clients
+		}
+	}
+	return e
 }
 
 // described reads the description from path or aip-dev.yaml, else what was asked for last, else the default. It has
