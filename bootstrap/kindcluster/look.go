@@ -33,6 +33,10 @@ type State struct {
 	Ports map[int]int
 	// Nodes are the names of its containers.
 	Nodes []string
+	// Image is the reference that its nodes were made of.
+	Image string
+	// Mounts are folders of this machine by their path in the nodes.
+	Mounts map[string]string
 }
 
 // marker is a file in the node's container that says that the creation was completed. It is inside the container, so
@@ -60,6 +64,7 @@ func (c *Cluster) Look(ctx context.Context, ports ...int) (State, error) {
 			return State{}, err
 		}
 		running = running && seen.running
+		state.Image, state.Mounts = seen.image, seen.mounts
 		for container, host := range seen.ports {
 			state.Ports[container] = host
 		}
@@ -81,23 +86,32 @@ func (c *Cluster) Look(ctx context.Context, ports ...int) (State, error) {
 
 type container struct {
 	running bool
+	image   string
 	ports   map[int]int
+	mounts  map[string]string
 }
 
 // inspect reads a container's state and its port bindings: {"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}.
 func (c *Cluster) inspect(ctx context.Context, name string) (container, error) {
-	out, err := c.engine.output(ctx, "inspect", "--format", `{"Running":{{.State.Running}},"Ports":{{json .HostConfig.PortBindings}}}`, name)
+	out, err := c.engine.output(ctx, "inspect", "--format", `{"Running":{{.State.Running}},"Image":{{json .Config.Image}},"Ports":{{json .HostConfig.PortBindings}},"Mounts":{{json .Mounts}}}`, name)
 	if err != nil {
 		return container{}, err
 	}
 	var said struct {
 		Running bool
+		Image   string
 		Ports   map[string][]struct{ HostPort string }
+		Mounts  []struct{ Type, Source, Destination string }
 	}
 	if err := json.Unmarshal(out, &said); err != nil {
 		return container{}, fmt.Errorf("read what %s says of container %s: %w", c.engine.Command, name, err)
 	}
-	seen := container{running: said.Running, ports: map[int]int{}}
+	seen := container{running: said.Running, image: said.Image, ports: map[int]int{}, mounts: map[string]string{}}
+	for _, m := range said.Mounts {
+		if m.Type == "bind" {
+			seen.mounts[m.Destination] = m.Source
+		}
+	}
 	for port, bindings := range said.Ports {
 		inside, err := strconv.Atoi(strings.TrimSuffix(port, "/tcp"))
 		if err != nil || len(bindings) == 0 {

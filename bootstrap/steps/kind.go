@@ -1,11 +1,13 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -172,7 +174,7 @@ func (k kindCluster) Observe(ctx context.Context, facts bootstrap.Facts) (bootst
 	case kindcluster.Running, kindcluster.Stopped:
 	}
 	k.shared.begun.now()
-	if err := samePorts(k.env.Ports, Ports{Gateway: state.Ports[gatewayNodePort], Issuer: state.Ports[issuerNodePort]}); err != nil {
+	if err := k.same(state); err != nil {
 		return bootstrap.Observation{}, err
 	}
 	facts = k.learn(facts, cluster, state.Ports)
@@ -184,6 +186,37 @@ func (k kindCluster) Observe(ctx context.Context, facts bootstrap.Facts) (bootst
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: "its API server does not answer", Facts: facts}, nil //nolint:nilerr // Apply waits for it
 	}
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: k.detail(facts), Facts: facts}, nil
+}
+
+// RecreateError says that a cluster is not as described in a way that only a new one can have.
+type RecreateError struct{ What, Found, Expected string }
+
+// Error says what differs.
+func (e *RecreateError) Error() string {
+	return fmt.Sprintf("%s: found %s, expected %s; a cluster cannot change that", e.What, e.Found, e.Expected)
+}
+
+// same returns an error when what is fixed at a cluster's creation is not as described.
+func (k kindCluster) same(state kindcluster.State) error {
+	for _, p := range []struct {
+		what         string
+		asked, found int
+	}{
+		{"gateway port", k.env.Ports.Gateway, state.Ports[gatewayNodePort]}, {"issuer port", k.env.Ports.Issuer, state.Ports[issuerNodePort]},
+	} {
+		if p.asked != 0 && p.asked != p.found {
+			return &RecreateError{p.what, strconv.Itoa(p.found), strconv.Itoa(p.asked)}
+		}
+	}
+	if want := k.env.Images.Node; want != "" && state.Image != want {
+		return &RecreateError{"node image", state.Image, want}
+	}
+	for inside, outside := range k.env.Kind.Mounts {
+		if found := state.Mounts[inside]; found != outside {
+			return &RecreateError{"mount " + inside, cmp.Or(found, "none"), outside}
+		}
+	}
+	return nil
 }
 
 func (k kindCluster) detail(facts bootstrap.Facts) string {

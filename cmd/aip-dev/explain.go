@@ -53,6 +53,9 @@ func (a *app) rules() []rule {
 		{state.ErrDamaged, failure.Failed, []string{up + "  # looks again and writes new facts"}},
 		{state.ErrBusy, failure.Conflict, []string{status + "  # and wait for the other command"}},
 		{state.ErrUnusable, failure.Failed, []string{"export XDG_STATE_HOME=DIR  # a folder that you can write"}},
+		{steps.ErrForeign, failure.Conflict, []string{
+			"aip-dev up --cluster kind --name another", "kind delete cluster --name " + steps.KindName(a.name) + "  # when nobody needs it",
+		}},
 		{daemon.ErrAlreadyServed, failure.Conflict, []string{status}},
 		{daemon.ErrEnded, failure.Failed, []string{a.command("logs serve")}},
 		{steps.ErrNodeImage, failure.Failed, []string{
@@ -91,6 +94,7 @@ func (a *app) explainTyped(err error) error {
 	var unfit *steps.BundleFitError
 	var rollout *steps.RolloutError
 	var port *steps.PortError
+	var differs *steps.RecreateError
 	var taken *ports.TakenError
 	if told := a.explainShared(err); told != nil {
 		return told
@@ -116,6 +120,8 @@ func (a *app) explainTyped(err error) error {
 		return failure.Wrap(err, failure.Failed, next, "")
 	case errors.As(err, &port):
 		return failure.Wrap(err, failure.Conflict, []string{a.command("stop") + " && " + a.command(fmt.Sprintf("up --%s-port %d", port.What, port.Expects))}, "")
+	case errors.As(err, &differs):
+		return failure.Wrap(err, failure.Conflict, []string{a.command("up --recreate") + "  # shows what is lost, and asks"}, "")
 	case errors.As(err, &taken):
 		return failure.Wrap(err, failure.Conflict, []string{a.command("up") + "  # without the port: the next free one is taken"}, "")
 	default:

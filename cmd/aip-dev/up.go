@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -33,6 +34,8 @@ type upOptions struct {
 	tui     string
 	shared  sharedOptions
 	bundle  string
+	// recreate deletes the environment first.
+	recreate bool
 }
 
 func newUp(a *app) *cobra.Command {
@@ -47,7 +50,12 @@ func newUp(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	format := outputFlag(c, formatTable, formatJSON)
-	f := c.Flags()
+	o.bind(c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error { return a.up(c, o, *format) }
+	return c
+}
+
+func (o *upOptions) bind(f *pflag.FlagSet) {
 	f.StringVarP(&o.file, "file", "f", "", "description of the environment (default: "+defaultDescription+" when it is there)")
 	f.Var(&choice{&o.cluster, []string{
 		bootstrap.ClusterAuto, bootstrap.ClusterEmbedded, bootstrap.ClusterKind, bootstrap.ClusterExisting,
@@ -60,40 +68,47 @@ func newUp(a *app) *cobra.Command {
 	o.shared.bind(f)
 	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, else 5m)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
+	f.BoolVar(&o.recreate, "recreate", false, "delete the environment first, after showing what would be lost and asking")
 	f.Var(&choice{&o.tui, []string{tuiAuto, tuiAlways, tuiNever}}, "tui", "open the review queue when the environment is up")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		e, err := a.environment(c, o)
-		if err != nil {
-			return err
-		}
-		if o.limit < 0 {
-			return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
-		}
-		how := bringing{command: "up", limit: o.limit, yes: o.shared.yes, settle: a.settleWith(o.shared)}
-		if o.bundle != "" {
-			if e, how.bundle, err = a.unbundle(c, e, o.bundle); err != nil {
-				return err
-			}
-			defer func() { _ = how.bundle.Close() }() // nothing was written
-		}
-		facts, applied, err := a.bringUp(c.Context(), e, how)
-		if err != nil {
-			return err
-		}
-		if *format == formatJSON {
-			if err := a.printJSON(facts); err != nil {
-				return err
-			}
-		} else if err := a.summary(facts, applied); err != nil {
-			return err
-		}
-		interactive := isTerminal(a.in) && isTerminal(a.out) && *format != formatJSON
-		if o.tui == tuiAlways || o.tui == tuiAuto && interactive {
-			return a.queue(c.Context(), queueOptions{})
-		}
-		return nil
+}
+
+// up brings the environment up, says where everything is and opens the queue.
+func (a *app) up(c *cobra.Command, o upOptions, format string) error {
+	e, err := a.environment(c, o)
+	if err != nil {
+		return err
 	}
-	return c
+	if o.limit < 0 {
+		return failure.New(failure.Usage, nil, "--timeout is %s, expected a duration such as 2m", o.limit)
+	}
+	how := bringing{command: "up", limit: o.limit, yes: o.shared.yes, settle: a.settleWith(o.shared)}
+	if o.bundle != "" {
+		if e, how.bundle, err = a.unbundle(c, e, o.bundle); err != nil {
+			return err
+		}
+		defer func() { _ = how.bundle.Close() }() // nothing was written
+	}
+	if o.recreate {
+		if e, err = a.clear(c.Context(), e, o.shared.yes); err != nil {
+			return err
+		}
+	}
+	facts, applied, err := a.bringUp(c.Context(), e, how)
+	if err != nil {
+		return err
+	}
+	if format == formatJSON {
+		if err := a.printJSON(facts); err != nil {
+			return err
+		}
+	} else if err := a.summary(facts, applied); err != nil {
+		return err
+	}
+	interactive := isTerminal(a.in) && isTerminal(a.out) && format != formatJSON
+	if o.tui == tuiAlways || o.tui == tuiAuto && interactive {
+		return a.queue(c.Context(), queueOptions{})
+	}
+	return nil
 }
 
 // settleWith is settle, with the clients' secrets of files.

@@ -183,7 +183,7 @@ func (s *Server) passwordGrant(r *http.Request, in *realm, c *client) (answer, e
 	}
 	user, password := same(r.PostForm.Get("username"), s.opts.AdminUser), same(r.PostForm.Get("password"), s.opts.AdminPassword)
 	if in.Name != masterRealm || c.ClientID != adminCLI || !user || !password {
-		return answer{}, oauthFault(http.StatusUnauthorized, "invalid_grant", "Invalid user credentials")
+		return answer{}, oauthFault(http.StatusBadRequest, "invalid_grant", "Invalid user credentials")
 	}
 	key, err := in.key.wait(r.Context())
 	if err != nil {

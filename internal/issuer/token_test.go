@@ -76,10 +76,10 @@ func TestTokenRefusals(t *testing.T) {
 		"unknown scope":          {tokenPath, with(cc("aip-agent-1", agentSecret), "scope", "openid teleport"), 400, "invalid_scope", "Invalid scopes: openid teleport"},
 		"doubled parameter":      {tokenPath, with(cc("aip-agent-1", agentSecret), "scope", "openid", "openid"), 400, "invalid_request", "duplicated parameter"},
 		"password not allowed":   {tokenPath, with(cc("aip-agent-1", agentSecret), "grant_type", "password"), 400, "unauthorized_client", "Client not allowed for direct access grants"},
-		"password, no users":     {tokenPath, url.Values{"grant_type": {"password"}, "client_id": {"direct"}, "client_secret": {"direct-secret"}, "username": {"admin"}, "password": {adminPassword}}, 401, "invalid_grant", "Invalid user credentials"},
-		"admin of another realm": {tokenPath, adminForm(adminPassword), 401, "invalid_grant", "Invalid user credentials"},
-		"wrong password":         {master, adminForm("wrong"), 401, "invalid_grant", "Invalid user credentials"},
-		"empty password":         {master, adminForm(""), 401, "invalid_grant", "Invalid user credentials"},
+		"password, no users":     {tokenPath, url.Values{"grant_type": {"password"}, "client_id": {"direct"}, "client_secret": {"direct-secret"}, "username": {"admin"}, "password": {adminPassword}}, 400, "invalid_grant", "Invalid user credentials"},
+		"admin of another realm": {tokenPath, adminForm(adminPassword), 400, "invalid_grant", "Invalid user credentials"},
+		"wrong password":         {master, adminForm("wrong"), 400, "invalid_grant", "Invalid user credentials"},
+		"empty password":         {master, adminForm(""), 400, "invalid_grant", "Invalid user credentials"},
 		"unknown realm":          {"/realms/nowhere/protocol/openid-connect/token", agentForm(agentSecret), 404, "Realm does not exist", ""},
 	}
 	for name, tt := range tests {

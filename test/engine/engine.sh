@@ -49,6 +49,7 @@ lacks_capabilities() {
 }
 
 start() {
+  local pid
   install
   guard
   if answers; then
@@ -57,6 +58,7 @@ start() {
   fi
   local options=(--data-root "$state/docker" --exec-root /run/aip-dev-engine --pidfile "$pid_file")
   mkdir -p "$state"
+  ours || rm -f "$pid_file" # of a daemon that was killed; the number may be another program's by now
   if lacks_capabilities; then
     (cd "$here" && CGO_ENABLED=0 go build -o "$state/bounded" ./bounded)
     options+=(--add-runtime "bounded=$state/bounded" --default-runtime bounded)
