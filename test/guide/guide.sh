@@ -63,7 +63,7 @@ check 'kubectl run -it --rm kc-check \
 part 'Step 2 - Configure Keycloak'
 
 # NOTE: the environment answers at this port by itself, so a forward to it finds the port taken; any other port works.
-check "kubectl port-forward svc/keycloak $keycloak_port:8080 -n keycloak" 'exit fail' 'has address already in use'
+taken "kubectl port-forward svc/keycloak $keycloak_port:8080 -n keycloak"
 forward 'kubectl port-forward svc/keycloak :8080 -n keycloak &'
 # NOTE: the built-in issuer has one name; Keycloak answers by the name that it was asked by, but for realms of `up`.
 [[ $cluster == embedded ]] && by_forward=$KEYCLOAK || by_forward=$ADDRESS
@@ -111,7 +111,7 @@ part 'Step 5 - Send an AgentRequest through the gateway'
 
 AGENT_TOKEN=$TOKEN
 # NOTE: as in step 2.
-check "kubectl port-forward svc/aip-k8s-gateway $gateway_port:8080 -n aip-k8s-system" 'exit fail' 'has address already in use'
+taken "kubectl port-forward svc/aip-k8s-gateway $gateway_port:8080 -n aip-k8s-system"
 forward 'kubectl port-forward svc/aip-k8s-gateway :8080 -n aip-k8s-system &'
 check "curl -s $ADDRESS/healthz" 'has ok'
 check "$(submit AGENT_TOKEN aip-agent-1 scale-down payment-api)" 'http 201' \

@@ -162,6 +162,16 @@ forward() {
   verdict 'has Forwarding from 127.0.0.1:'
 }
 
+# taken runs a port-forward to a port that the environment has. An engine publishes it on 127.0.0.1 alone, so there kubectl
+# may still find ::1 free; it leads to the same place.
+taken() {
+  if [[ $cluster == embedded ]]; then
+    check "$1" 'exit fail' 'has address already in use'
+  else
+    check "timeout 3 $1 2>&1 | grep -E 'address already in use|Forwarding from .::1.:'"
+  fi
+}
+
 part() { printf '\n# %s\n' "$1"; }
 
 # closing prints the sum and ends the script.
