@@ -52,6 +52,8 @@ type Environment struct {
 	Kind Kind `json:"kind,omitzero"`
 	// Existing is what only an existing cluster has.
 	Existing Existing `json:"existing,omitzero"`
+	// Keycloak is how a Keycloak of the environment's own runs, where it runs in containers.
+	Keycloak Keycloak `json:"keycloak,omitzero"`
 	// Identity is an OIDC provider that is there already; the zero Provider means a Keycloak of the environment's own.
 	Identity Provider `json:"identity,omitzero"`
 }
@@ -212,6 +214,7 @@ func (e Environment) Validate() error {
 		fault("audience: empty, expected the aud claim that the gateway asks for")
 	}
 	faults = append(faults, e.clientFaults()...)
+	faults = append(faults, e.keycloakFaults()...)
 	return errors.Join(append(faults, e.existingFaults()...)...)
 }
 

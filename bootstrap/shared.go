@@ -21,6 +21,36 @@ type Existing struct {
 	GatewayURL string `json:"gatewayURL,omitempty"`
 }
 
+// Databases of a Keycloak of the environment's own.
+const (
+	// DatabaseMemory is Keycloak's development mode: a new pod forgets its realm.
+	DatabaseMemory = "memory"
+	// DatabasePostgres is production mode with a PostgreSQL that has a volume.
+	DatabasePostgres = "postgres"
+)
+
+// Keycloak describes the Keycloak of an environment in containers.
+type Keycloak struct {
+	// Database is where it keeps its realms, DatabaseMemory or DatabasePostgres; empty means the former.
+	Database string `json:"database,omitempty"`
+}
+
+// keycloakFaults returns the faults of what only a Keycloak of the environment's own has.
+func (e Environment) keycloakFaults() []error {
+	switch {
+	case e.Keycloak.Database == "" || e.Keycloak.Database == DatabaseMemory:
+		return nil
+	case e.Keycloak.Database != DatabasePostgres:
+		return []error{fmt.Errorf("keycloak.database: found %q, expected %s or %s", e.Keycloak.Database, DatabaseMemory, DatabasePostgres)}
+	case e.Cluster == ClusterEmbedded:
+		return []error{fmt.Errorf("keycloak.database: %s runs in containers, and cluster %s has none; its issuer forgets nothing", DatabasePostgres, ClusterEmbedded)}
+	case e.External():
+		return []error{fmt.Errorf("keycloak.database: set beside identity.issuerURL, expected a Keycloak of the environment's own")}
+	default:
+		return nil
+	}
+}
+
 // Provider describes an OIDC provider that is there already, in place of a Keycloak of the environment's own.
 type Provider struct {
 	// IssuerURL is the provider's issuer, spelled exactly as in the iss claim of its tokens.
@@ -46,7 +76,8 @@ type Preset struct {
 	Audience string
 }
 
-// Presets returns what is known of kinds of OIDC providers. The sources are their documentation of access tokens:
+// Presets returns what is known of kinds of OIDC providers. Claims and audiences are those of the guide's table of providers;
+// --oidc-claim overrides them. The rest is from the providers' documentation of access tokens:
 // https://www.keycloak.org/docs/latest/server_admin/#audience-support,
 // https://developer.okta.com/docs/reference/api/oidc/#access-token-payload,
 // https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles,
@@ -56,11 +87,11 @@ type Preset struct {
 func Presets() []Preset {
 	return []Preset{
 		{Name: "keycloak", Claim: "azp", Scope: "openid", Audience: "a mapper of the type Audience on each client adds it to aud"},
-		{Name: "okta", Claim: "cid", Audience: "it is the audience of the authorization server (Security, API); a scope of that server has to be asked for with --oidc-scope"},
-		{Name: "auth0", Claim: "azp", SendAudience: true, Audience: "it is the identifier of the API (Applications, APIs); the issuer ends with a slash"},
-		{Name: "azure", Claim: "azp", Scope: "{audience}/.default", Audience: "it is the application id of the gateway's app registration, whose accessTokenAcceptedVersion is 2"},
-		{Name: "ping", Claim: "client_id", Audience: "it is the audience of the custom resource; a scope of that resource has to be asked for with --oidc-scope"},
-		{Name: "google", Claim: "sub", Audience: "it is what the service account names when it asks for an ID token; Google has no client credentials, so up proves no token"},
+		{Name: "okta", Claim: "sub", Audience: "it is the audience of the authorization server (Security, API); a scope of that server has to be asked for with --oidc-scope"},
+		{Name: "auth0", Claim: "sub", SendAudience: true, Audience: "it is the identifier of the API (Applications, APIs); the issuer ends with a slash"},
+		{Name: "azure", Claim: "appid", Scope: "{audience}/.default", Audience: "it is the application ID URI, such as api://YOUR_APP_ID, of the gateway's app registration"},
+		{Name: "ping", Claim: "sub", Audience: "it is the audience of the custom resource; a scope of that resource has to be asked for with --oidc-scope"},
+		{Name: "google", Claim: "email", Audience: "it is what Identity Platform puts into the ID token; Google has no client credentials for other APIs, so up proves no token"},
 	}
 }
 

@@ -34,7 +34,7 @@ func TestValidateExisting(t *testing.T) {
 		"no clients": {func(e *Environment) {
 			e.Identity = Provider{IssuerURL: "https://id.example", Preset: "okta"}
 			e.Clients = nil
-		}, []string{"which is the claim cid"}},
+		}, []string{"which is the claim sub"}},
 		"comma in an id":   {func(e *Environment) { e.Identity.IssuerURL = "https://id.example"; e.Clients[0].ID = "a,b" }, []string{`clients[0].id: found "a,b"`}},
 		"two secrets":      {func(e *Environment) { e.Clients[0].SecretFile = "x" }, []string{"clients[0].secrets: found secret and secretFile, expected one of them"}},
 		"secret of others": {func(e *Environment) { e.Clients[0].Secret, e.Clients[0].SecretName = "", "x" }, []string{"clients[0].secretName: set without identity.issuerURL"}},
@@ -63,8 +63,8 @@ func TestValidateExisting(t *testing.T) {
 func TestPresets(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct{ claim, scope string }{
-		"": {"", ""}, "keycloak": {"azp", "openid"}, "okta": {"cid", ""}, "auth0": {"azp", ""}, "azure": {"azp", "gate/.default"},
-		"ping": {"client_id", ""}, "google": {"sub", ""},
+		"": {"", ""}, "keycloak": {"azp", "openid"}, "okta": {"sub", ""}, "auth0": {"sub", ""}, "azure": {"appid", "gate/.default"},
+		"ping": {"sub", ""}, "google": {"email", ""},
 	} {
 		p := Provider{Preset: name}
 		if p.IdentityClaim() != want.claim || p.AskedScope("gate") != want.scope {

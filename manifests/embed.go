@@ -11,7 +11,7 @@ import (
 
 // The prefix all: is needed because go:embed leaves out names that start with _ or a dot, such as _helpers.tpl.
 //
-//go:embed all:charts/aip-k8s policies keycloak-dev.yaml
+//go:embed all:charts/aip-k8s policies keycloak-dev.yaml keycloak-postgres.yaml
 var files embed.FS
 
 // Chart returns the chart aip-k8s with Chart.yaml at its root. The CustomResourceDefinitions lie in its folder crds,
@@ -31,9 +31,21 @@ func Keycloak() []byte {
 	return b
 }
 
+// Postgres returns the manifest of a database for Keycloak: StatefulSet and Service, both named keycloak-postgres. It takes the
+// password from the Secret keycloak-database, key password, all in namespace keycloak.
+func Postgres() []byte {
+	b, _ := files.ReadFile("keycloak-postgres.yaml") // cannot fail: the compiler checked that the file is there
+	return b
+}
+
 // KeycloakImage returns the reference of the image in the manifest of Keycloak.
-func KeycloakImage() string {
-	for line := range strings.Lines(string(Keycloak())) {
+func KeycloakImage() string { return imageOf(Keycloak()) }
+
+// PostgresImage returns the reference of the image in the manifest of Postgres.
+func PostgresImage() string { return imageOf(Postgres()) }
+
+func imageOf(manifest []byte) string {
+	for line := range strings.Lines(string(manifest)) {
 		if reference, found := strings.CutPrefix(strings.TrimSpace(line), "image: "); found {
 			return reference
 		}

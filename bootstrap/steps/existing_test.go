@@ -259,7 +259,7 @@ func TestGatewayInAnExistingCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"replicas: 2", `image: "registry.example/aip:7"`, "--leader-elect\n", "--leader-elect-namespace=" + Namespace, "--oidc-identity-claim=cid", "--oidc-issuer-url=https://id.example", "type: ClusterIP",
+		"replicas: 2", `image: "registry.example/aip:7"`, "--leader-elect\n", "--leader-elect-namespace=" + Namespace, "--oidc-identity-claim=sub", "--oidc-issuer-url=https://id.example", "type: ClusterIP",
 	} {
 		if !strings.Contains(string(manifest), want) {
 			t.Errorf("%q is not in\n%s", want, manifest)

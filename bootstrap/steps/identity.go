@@ -50,8 +50,9 @@ const clientLabel = "aip-dev/client"
 type identity struct {
 	env  bootstrap.Environment
 	deps Deps
-	// password is the administrator's, where it is not the well-known one.
-	password string
+	// password is the administrator's, where it is not the well-known one, and database that of the provider's database,
+	// where it has one.
+	password, database string
 }
 
 func (identity) Name() string { return "identity" }
@@ -170,20 +171,28 @@ func (i *identity) recall(ctx context.Context, config *rest.Config, facts bootst
 		return err
 	}
 	if facts.Cluster.Kind == bootstrap.ClusterExisting {
-		i.password, err = keptOrRandom(ctx, config, IdentityNamespace, adminSecret, adminSecretKey)
+		if i.password, err = keptOrRandom(ctx, config, IdentityNamespace, adminSecret, adminSecretKey); err != nil {
+			return err
+		}
+	}
+	if i.env.Keycloak.Database == bootstrap.DatabasePostgres {
+		i.database, err = keptOrRandom(ctx, config, IdentityNamespace, databaseSecret, databaseSecretKey)
 	}
 	return err
 }
 
 // manifest is the provider as the place needs it, and the clients' Secrets.
 func (i identity) manifest(facts bootstrap.Facts) ([]byte, error) {
-	provider, err := provider(facts.Cluster)
+	provider, err := provider(facts.Cluster, i.env.Keycloak)
 	if err != nil {
 		return nil, err
 	}
 	var made []any
 	if facts.Cluster.Kind == bootstrap.ClusterExisting {
 		made = append(made, namespaceOf(IdentityNamespace), secretOf(IdentityNamespace, adminSecret, adminSecretKey, i.password))
+	}
+	if i.database != "" {
+		made = append(made, namespaceOf(IdentityNamespace), secretOf(IdentityNamespace, databaseSecret, databaseSecretKey, i.database))
 	}
 	first, err := encode(made...)
 	if err != nil {

@@ -138,3 +138,35 @@ func TestObserveIdentityBeforeItIsThere(t *testing.T) {
 		t.Errorf("looking made the namespace %s (%v)", IdentityNamespace, err)
 	}
 }
+
+// TestInProduction looks at what a Keycloak with a database is made of.
+func TestInProduction(t *testing.T) {
+	t.Parallel()
+	made, err := provider(bootstrap.ClusterFacts{Kind: bootstrap.ClusterKind}, bootstrap.Keycloak{Database: bootstrap.DatabasePostgres})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(made)
+	for _, want := range []string{"- start\n", "name: KC_DB_PASSWORD", "name: keycloak-database", "kind: StatefulSet", "nodePort: 30090", databaseURL} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	for _, never := range []string{"start-dev", "emptyDir"} {
+		if strings.Contains(text, never) {
+			t.Errorf("%q is in\n%s", never, text)
+		}
+	}
+}
+
+// TestInDevelopment is the default: no database, and data that outlives a container.
+func TestInDevelopment(t *testing.T) {
+	t.Parallel()
+	made, err := provider(bootstrap.ClusterFacts{Kind: bootstrap.ClusterKind}, bootstrap.Keycloak{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(made); !strings.Contains(text, "emptyDir") || !strings.Contains(text, "start-dev") || strings.Contains(text, "StatefulSet") {
+		t.Errorf("found\n%s", text)
+	}
+}

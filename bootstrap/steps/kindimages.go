@@ -58,7 +58,11 @@ func (k kindImages) sources(ctx context.Context) ([]source, error) {
 			return made.Write(w, manifests.ChartVersion()) // so that an ordinary helm install finds its image, too
 		}})
 	}
-	return append(out, fromEngine(manifests.KeycloakImage())), nil
+	out = append(out, fromEngine(manifests.KeycloakImage()))
+	if k.env.Keycloak.Database == bootstrap.DatabasePostgres {
+		out = append(out, fromEngine(manifests.PostgresImage()))
+	}
+	return out, nil
 }
 
 func (k kindImages) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {

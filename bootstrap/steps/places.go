@@ -32,7 +32,7 @@ func issuerAddress(c bootstrap.ClusterFacts) string {
 // provider returns the provider's manifest as the place needs it: in an embedded cluster its host name is pinned, in a
 // kind cluster a port of the node leads to it, and in a cluster that others use its password is no well-known one. In
 // containers its data outlives its container.
-func provider(c bootstrap.ClusterFacts) ([]byte, error) {
+func provider(c bootstrap.ClusterFacts, k bootstrap.Keycloak) ([]byte, error) {
 	var placed []byte
 	var err error
 	switch c.Kind {
@@ -46,7 +46,50 @@ func provider(c bootstrap.ClusterFacts) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k.Database == bootstrap.DatabasePostgres {
+		return inProduction(placed)
+	}
 	return keepData(placed)
+}
+
+// The Secret of the password of the provider's database.
+const (
+	databaseSecret    = "keycloak-database" //nolint:gosec // a name, no credential
+	databaseSecretKey = "password"
+)
+
+// databaseURL leads to the database of package manifests.
+const databaseURL = "jdbc:postgresql://keycloak-postgres:5432/keycloak"
+
+// inProduction runs the provider in production mode, with a database that outlives its pods. TLS ends outside of the cluster,
+// and the realm pins its own host name. Source: https://www.keycloak.org/server/configuration-production
+func inProduction(manifest []byte) ([]byte, error) {
+	provider, err := edit(manifest, "Deployment", func(deployment map[string]any) error {
+		waits := []any{map[string]any{
+			"name": "wait-for-database", "image": manifests.PostgresImage(), "imagePullPolicy": "IfNotPresent",
+			"command": []any{"sh", "-c", "until pg_isready -q -h keycloak-postgres -U keycloak; do sleep 1; done"},
+			"securityContext": map[string]any{
+				"allowPrivilegeEscalation": false, "capabilities": map[string]any{"drop": []any{"ALL"}},
+			},
+		}}
+		if err := unstructured.SetNestedSlice(deployment, waits, "spec", "template", "spec", "initContainers"); err != nil {
+			return fmt.Errorf("let the provider wait for its database: %w", err)
+		}
+		return editContainer(deployment, func(container map[string]any) {
+			container["args"] = []any{"start"}
+			env, _ := container["env"].([]any)
+			for _, v := range [][2]string{
+				{"KC_DB", "postgres"}, {"KC_DB_URL", databaseURL}, {"KC_DB_USERNAME", "keycloak"},
+				{"KC_HTTP_ENABLED", "true"}, {"KC_HOSTNAME_STRICT", "false"},
+			} {
+				env = append(env, map[string]any{"name": v[0], "value": v[1]})
+			}
+			container["env"] = append(env, map[string]any{"name": "KC_DB_PASSWORD", "valueFrom": map[string]any{
+				"secretKeyRef": map[string]any{"name": databaseSecret, "key": databaseSecretKey},
+			}})
+		})
+	})
+	return append(append(provider, "\n---\n"...), manifests.Postgres()...), err
 }
 
 // providerData is where Keycloak keeps its database in development mode.

@@ -281,6 +281,10 @@ func (a *app) unbundle(c *cobra.Command, e bootstrap.Environment, path string) (
 		return e, nil, failure.New(failure.Usage, []string{a.command("up --cluster kind --bundle " + path)},
 			"--bundle holds the images of a kind cluster, found cluster %s", e.Cluster)
 	}
+	if e.Keycloak.Database == bootstrap.DatabasePostgres {
+		return e, nil, failure.New(failure.Usage, []string{a.command("up --cluster kind --keycloak-database memory --bundle " + path)},
+			"--bundle holds no image of a database, found keycloak.database: %s", e.Keycloak.Database)
+	}
 	for _, flag := range []string{"node-image", "gateway-image"} {
 		if c.Flags().Changed(flag) {
 			return e, nil, failure.New(failure.Usage, []string{a.command("up --cluster kind --bundle " + path)},

@@ -34,6 +34,8 @@ type upOptions struct {
 	tui     string
 	shared  sharedOptions
 	bundle  string
+	// database is the field of Keycloak of this name.
+	database string
 	// recreate deletes the environment first.
 	recreate bool
 }
@@ -65,6 +67,7 @@ func (o *upOptions) bind(f *pflag.FlagSet) {
 	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
 	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
 	f.StringVar(&o.bundle, "bundle", "", "file of `aip-dev bundle create` with all images of a kind cluster; nothing is pulled")
+	f.Var(&choice{&o.database, []string{bootstrap.DatabaseMemory, bootstrap.DatabasePostgres}}, "keycloak-database", "where Keycloak keeps its realms; memory forgets them with its pod")
 	o.shared.bind(f)
 	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, else 5m)")
 	f.BoolVar(&o.samples, "sample-policies", true, "install the sample SafetyPolicies")
@@ -154,6 +157,9 @@ func (a *app) environment(c *cobra.Command, o upOptions) (bootstrap.Environment,
 	}
 	if changed("gateway-image") {
 		e.Images.Gateway = o.images.Gateway
+	}
+	if changed("keycloak-database") {
+		e.Keycloak.Database = o.database
 	}
 	if changed("sample-policies") {
 		e.SamplePolicies = o.samples

@@ -121,7 +121,12 @@ upgrade() {
   printf ' \\\n  --set %s' "$@"
 }
 
-# settle waits for the gateway, whose pods the last command replaced.
+# settle waits for the gateway, whose pods the last command replaced. A pod that ends serves on for 3 s, so a call right after
+# that may still meet it.
 settle() {
   check 'kubectl rollout status deployment/aip-k8s-gateway -n aip-k8s-system --timeout=60s' 'has successfully rolled out'
+  local end=$((SECONDS + 20))
+  until [[ $(kubectl get pods -n aip-k8s-system -l app.kubernetes.io/component=gateway -o name | wc -l) -eq 1 || $SECONDS -gt $end ]]; do
+    sleep 0.2
+  done
 }

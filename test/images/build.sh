@@ -3,7 +3,7 @@
 # alone, and loads them into the container engine. What was built before is taken from the cache: an image is built
 # again when its script, or a file that it is made of, changes. README.md says what is in them and why.
 #
-#   build.sh [node] [keycloak] [curl]    all three when none is named
+#   build.sh [node] [keycloak] [curl] [postgres]    all when none is named
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./lib.sh
@@ -41,11 +41,11 @@ make() {
   [ -e "$archive" ] || timed "$tag into the cache" -- keep "$tag" "$archive"
 }
 
-[ $# -gt 0 ] || set -- node keycloak curl
+[ $# -gt 0 ] || set -- node keycloak curl postgres
 for name in "$@"; do
   case $name in
-    node | keycloak | curl) ;;
-    *) say "$name is not known, expected node, keycloak or curl" >&2; exit 2 ;;
+    node | keycloak | curl | postgres) ;;
+    *) say "$name is not known, expected node, keycloak, curl or postgres" >&2; exit 2 ;;
   esac
 done
 docker version >/dev/null 2>&1 || { say "no container engine answers, try ../engine/engine.sh start" >&2; exit 1; }

@@ -25,6 +25,7 @@ life() {
   engine_restarts
   stopped
   removed
+  kept
   printf '\n%d passed, %d failed\n' "$((number - failed))" "$failed"
   [[ $failed -eq 0 ]]
 }
@@ -202,4 +203,16 @@ removed() {
   check 'curl -s http://localhost:8090/realms/aip' 'exit 7'
   check "find $XDG_STATE_HOME -mindepth 2" 'hasnot life'
   check "pgrep -f 'aip-dev .*$environment'" 'exit 1'
+}
+
+kept() {
+  part 'A Keycloak in production mode, with PostgreSQL, forgets nothing'
+  took "$up --keycloak-database postgres" 'has Ready'
+  check 'eval "$(aip-dev env --name '"$environment"')"'
+  check 'kubectl rollout restart deployment/keycloak -n keycloak'
+  check 'kubectl rollout status deployment/keycloak -n keycloak --timeout=3m' 'has successfully rolled out'
+  soon "aip-dev token aip-agent-1 --fresh --name $environment" 'has eyJ'
+  check "aip-dev up --cluster kind --tui=never --name $environment --keycloak-database memory --gateway-port 18080" 'exit 5' 'has gateway port: found 8080, expected 18080'
+  check "aip-dev doctor --name $environment" 'has Nothing is wrong'
+  check "$down" 'has is gone'
 }
