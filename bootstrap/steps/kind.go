@@ -306,7 +306,7 @@ func (k kindCluster) nodeImage(ctx context.Context, engine *kindcluster.Engine, 
 	}
 	report.Note("pulling node image %s", image)
 	if err := engine.Pull(ctx, image, report.Output); err != nil {
-		return image, fmt.Errorf("%w: %w", ErrNodeImage, err)
+		return image, fmt.Errorf("%s: %w: %w", image, ErrNodeImage, err)
 	}
 	return image, nil
 }

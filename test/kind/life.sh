@@ -9,7 +9,7 @@ node=aip-dev-$environment-control-plane
 baseline=aip-baseline-$$
 
 life() {
-  number=0 failed=0 cluster=kind
+  number=0 failed=0 cluster=kind KEYCLOAK=http://localhost:8090 GATEWAY=http://localhost:8080
   work=$(mktemp -d "${TMPDIR:-/tmp}/aip-kind.XXXXXX") || exit
   export XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache KUBECACHEDIR=$work/kube
   unset KUBECONFIG
@@ -110,7 +110,7 @@ conforms() {
 faults() {
   part 'What cannot be is refused'
   check "aip-dev up --cluster embedded --tui=never --name $environment" 'exit 5' 'has lives in kind'
-  check "aip-dev up --cluster kind --tui=never --name other-$$ --node-image aip-dev/nowhere:v0" 'exit 1' 'has aip-dev/nowhere:v0'
+  check "aip-dev up --cluster kind --tui=never --name other-$$ --node-image localhost:1/nowhere:v0" 'exit 1' 'has localhost:1/nowhere:v0: the node image cannot be had' 'has --bundle'
   check "aip-dev up --cluster kind --tui=never --name other-$$ --gateway-port 8080 $AIP_UP" 'exit 5' 'has 8080'
   check "aip-dev down --name other-$$"
   check "docker ps --all --quiet --filter name=aip-dev-other-$$" 'hasnot a' # no container was made
@@ -120,7 +120,7 @@ keycloak_restarts() {
   part 'Keycloak restarts and forgets everything'
   check 'kubectl rollout restart deployment/keycloak -n keycloak'
   check 'kubectl rollout status deployment/keycloak -n keycloak --timeout=3m' 'has successfully rolled out'
-  soon "aip-dev token aip-agent-1 --fresh --name $environment" 'exit 3' # the realm is not there
+  soon "aip-dev token aip-agent-1 --fresh --name $environment" 'exit 1' 'has Realm does not exist'
   took "$up" 'has realm aip'
   check "aip-dev token aip-agent-1 --fresh --name $environment" 'has eyJ'
 }
@@ -128,7 +128,7 @@ keycloak_restarts() {
 # killed_in STEP runs up and ends it the hard way as soon as the step has begun.
 killed_in() {
   local log=$XDG_STATE_HOME/aip-dev/$environment/up.log lines pid
-  lines=$(wc -l <"$log" 2>/dev/null || echo 0)
+  lines=$(cat "$log" 2>/dev/null | wc -l)
   COMMAND="kill -9 in step $1" OUT='' STATUS=0
   $up >"$work/killed" 2>&1 </dev/null &
   pid=$!
