@@ -117,7 +117,7 @@ func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 	}
 	diff, err := i.admin(facts).Observe(ctx, i.realm(facts))
 	switch {
-	case errors.Is(err, keycloak.ErrUnreachable):
+	case errors.Is(err, keycloak.ErrUnreachable), errors.Is(err, keycloak.ErrNotKeycloak):
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the provider does not answer", Facts: facts}, nil
 	case err != nil:
 		return bootstrap.Observation{}, err
@@ -154,7 +154,7 @@ func (i identity) Apply(ctx context.Context, facts bootstrap.Facts, report boots
 	if err := i.deps.waitRollout(ctx, config, IdentityNamespace, IdentityName, report); err != nil {
 		return facts, err
 	}
-	err = i.deps.onceReached(ctx, facts.Identity.Address, keycloak.ErrUnreachable, report, func() error {
+	err = i.deps.onceReached(ctx, facts.Identity.Address, is(keycloak.ErrUnreachable, keycloak.ErrNotKeycloak), report, func() error {
 		_, err := i.admin(facts).Apply(ctx, i.realm(facts), func(text string) { report.Note("%s", text) })
 		return err
 	})

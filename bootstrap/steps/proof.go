@@ -102,7 +102,7 @@ func withoutDecision(roles map[string]bool) []string {
 
 // reach asks the gateway whether it is ready, which it is when it found its issuer.
 func (p proof) reach(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) error {
-	return p.deps.onceReached(ctx, facts.Gateway.URL, p.deps.Unreachable, report, func() error { return p.deps.Reach(ctx, facts) })
+	return p.deps.onceReached(ctx, facts.Gateway.URL, is(p.deps.Unreachable), report, func() error { return p.deps.Reach(ctx, facts) })
 }
 
 func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
@@ -140,7 +140,7 @@ func (p proof) prove(ctx context.Context, facts bootstrap.Facts, report bootstra
 			return missing, false, p.reach(ctx, facts, report)
 		}
 	}
-	err = p.deps.onceReached(ctx, facts.Gateway.URL, p.deps.Unreachable, report, func() error {
+	err = p.deps.onceReached(ctx, facts.Gateway.URL, is(p.deps.Unreachable), report, func() error {
 		return p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) })
 	})
 	if err != nil && facts.Identity.External && p.deps.Unminted != nil && errors.Is(err, p.deps.Unminted) {

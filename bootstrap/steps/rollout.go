@@ -137,19 +137,31 @@ func (d Deps) limit() time.Duration {
 	return d.RolloutLimit
 }
 
-// onceReached calls do until it fails for another reason than absent, which says that nobody answered at url: nodes write
-// the rules of the way to a pod one after the other, and right after a start of containers pods may say that they are
-// ready because they were before.
-func (d Deps) onceReached(ctx context.Context, url string, absent error, report bootstrap.Reporter, do func() error) error {
+// onceReached calls do until it fails for a reason that absent does not hold for. absent says that nobody answered at url, or
+// somebody else: nodes write the rules of the way to a pod one after the other, and right after a start of containers pods
+// may say that they are ready because they were before, at an address that another one has by now.
+func (d Deps) onceReached(ctx context.Context, url string, absent func(error) bool, report bootstrap.Reporter, do func() error) error {
 	told := false
 	return onceSettled(ctx, d.limit(), do, func(err error) bool {
-		passes := absent != nil && errors.Is(err, absent)
+		passes := absent(err)
 		if passes && !told {
 			told = true
 			report.Note("waiting until %s answers", url)
 		}
 		return passes
 	})
+}
+
+// is returns whether an error is of one of the classes; nil classes name none.
+func is(classes ...error) func(error) bool {
+	return func(err error) bool {
+		for _, class := range classes {
+			if class != nil && errors.Is(err, class) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // onceSettled calls do until it fails for a reason that does not pass by itself, or for longer than limit.

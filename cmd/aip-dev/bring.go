@@ -100,7 +100,11 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	if err != nil {
 		return facts, 0, err
 	}
-	if e, err = how.settled(e, folder); err != nil {
+	last, err := lastDescription(folder)
+	if err != nil {
+		return facts, 0, err
+	}
+	if e, err = how.settle(e, last); err != nil {
 		return facts, 0, err
 	}
 	deps, err := a.deps(e, kind, folder, how.limit)
@@ -129,21 +133,31 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	facts, applied, err := runner.Up(ctx, plan, facts)
 	if err != nil {
 		show.Close()
-		return facts, applied, a.upFailed(err, how)
+		return facts, applied, errors.Join(a.upFailed(err, how), keepDescription(err, last, folder))
 	}
 	return facts, applied, nil
 }
 
-// settled returns what the environment is to be.
-func (how bringing) settled(asked bootstrap.Environment, folder state.Folder) (bootstrap.Environment, error) {
-	var last *bootstrap.Environment
+// keepDescription puts the description of the last run back when the environment refused a change: it is still as it was.
+func keepDescription(err error, last *bootstrap.Environment, folder state.Folder) error {
+	var port *steps.PortError
+	var fixed *steps.RecreateError
+	if last == nil || !errors.As(err, &port) && !errors.As(err, &fixed) {
+		return nil
+	}
+	return folder.SaveDescription(*last)
+}
+
+// lastDescription returns what was asked for last, nil when nothing was.
+func lastDescription(folder state.Folder) (*bootstrap.Environment, error) {
 	switch e, err := folder.Description(); {
 	case err == nil:
-		last = &e
-	case !errors.Is(err, state.ErrNotThere) && !errors.Is(err, state.ErrDamaged):
-		return asked, err
+		return &e, nil
+	case errors.Is(err, state.ErrNotThere), errors.Is(err, state.ErrDamaged):
+		return nil, nil //nolint:nilnil // nothing was asked for, and that is no failure
+	default:
+		return nil, err
 	}
-	return how.settle(asked, last)
 }
 
 // upFailed adds to a step's failure what became of the environment, and how to go on.

@@ -3,8 +3,11 @@ package authn_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +50,43 @@ func TestOptions(t *testing.T) {
 		})
 	}
 }
+
+// TestDiscoverFollowsTheProvider: what answers at the provider's address is somebody else at first, as when the address of a
+// pod was given to another one, and keeps its connections open. Then the provider answers there.
+func TestDiscoverFollowsTheProvider(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, newKey(t, "k", jose.RS256))
+	var somebody http.Handler = http.NotFoundHandler()
+	behind := func(r *http.Request) http.Handler {
+		return r.Context().Value(pinned{}).(http.Handler)
+	}
+	var provider atomic.Bool
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { behind(r).ServeHTTP(w, r) }))
+	front.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		to := somebody
+		if provider.Load() {
+			to = i
+		}
+		return context.WithValue(ctx, pinned{}, to)
+	}
+	front.Start()
+	t.Cleanup(front.Close)
+	i.set(&i.discovery, i.document(map[string]any{"issuer": front.URL, "jwks_uri": front.URL + "/keys"}))
+	o := i.options()
+	o.IssuerURL = front.URL
+	v, err := authn.New(o)
+	check(t, err)
+	if err := v.Discover(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Fatalf("found %v, expected the 404 of somebody else", err)
+	}
+	provider.Store(true)
+	if err := v.Discover(t.Context()); err != nil {
+		t.Errorf("found %v, expected the provider on a new connection", err)
+	}
+}
+
+// pinned is the key of whom a connection leads to, for as long as it lives.
+type pinned struct{}
 
 // TestDiscoverRefuses: each provider is wrong at first. The error says how, nothing counts meanwhile, and once the
 // provider is right the next call succeeds.

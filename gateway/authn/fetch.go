@@ -29,12 +29,15 @@ const (
 )
 
 // bounded cuts the answers of the provider to a size that memory and log lines can hold. It refuses redirects, which
-// would lead to another place than the configured one, perhaps over a less protected way.
+// would lead to another place than the configured one, perhaps over a less protected way. Each request has a connection of
+// its own: one that was kept stays with the pod that it once led to, even when another one answers for the provider since.
 // Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationResponse
 type bounded struct{ base http.RoundTripper }
 
 // RoundTrip passes the request on and limits what can be read of the answer.
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Close = true
 	resp, err := b.base.RoundTrip(req)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // a transport hands on the error of the transport below it
