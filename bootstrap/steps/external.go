@@ -150,13 +150,8 @@ func (x externalIdentity) Observe(ctx context.Context, facts bootstrap.Facts) (b
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	for _, d := range differences {
-		if d.Foreign != nil {
-			return bootstrap.Observation{}, d.Foreign
-		}
-		if !d.Kept {
-			return bootstrap.Observation{State: bootstrap.Differs, Detail: d.String(), Facts: facts}, nil
-		}
+	if detail, err := firstToWrite(differences); err != nil || detail != "" {
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: detail, Facts: facts}, err
 	}
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: x.detail(facts), Facts: facts}, nil
 }

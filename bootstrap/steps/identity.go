@@ -104,13 +104,8 @@ func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	for _, d := range differences {
-		if d.Foreign != nil {
-			return bootstrap.Observation{}, d.Foreign
-		}
-		if !d.Kept {
-			return bootstrap.Observation{State: bootstrap.Differs, Detail: d.String(), Facts: facts}, nil
-		}
+	if detail, err := firstToWrite(differences); err != nil || detail != "" {
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: detail, Facts: facts}, err
 	}
 	if _, ok, err := rolledOut(ctx, config, IdentityNamespace, IdentityName); err != nil || !ok {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: "the provider is not available", Facts: facts}, err
@@ -125,6 +120,19 @@ func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: diff.String(), Facts: facts}, nil
 	}
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: i.summary(), Facts: facts}, nil
+}
+
+// firstToWrite returns what the first object says that has to be written, "" when none has. An object of others is an error.
+func firstToWrite(differences []objects.Difference) (string, error) {
+	for _, d := range differences {
+		if d.Foreign != nil {
+			return "", d.Foreign
+		}
+		if !d.Kept {
+			return d.String(), nil
+		}
+	}
+	return "", nil
 }
 
 func (i identity) summary() string {
