@@ -36,7 +36,7 @@ type bringing struct {
 	// yes agrees to what would be made in a cluster of others.
 	yes bool
 	// settle returns what the environment is to be, from what was asked for and what was asked for last, if anything.
-	// It is called while no other command can change that.
+	// It is called while no other command can change that. Nil means app.settle.
 	settle func(asked bootstrap.Environment, last *bootstrap.Environment) (bootstrap.Environment, error)
 	// plan returns the steps. Nil means all steps of the place.
 	plan func(e bootstrap.Environment, d steps.Deps, facts bootstrap.Facts) bootstrap.Plan
@@ -100,11 +100,8 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	if err != nil {
 		return facts, 0, err
 	}
-	last, err := lastDescription(folder)
+	e, last, err := a.settled(e, folder, how)
 	if err != nil {
-		return facts, 0, err
-	}
-	if e, err = how.settle(e, last); err != nil {
 		return facts, 0, err
 	}
 	deps, err := a.deps(e, kind, folder, how.limit)
@@ -146,6 +143,19 @@ func keepDescription(err error, last *bootstrap.Environment, folder state.Folder
 		return nil
 	}
 	return folder.SaveDescription(*last)
+}
+
+// settled returns what the environment is to be, and what was asked for last, nil when nothing was.
+func (a *app) settled(asked bootstrap.Environment, folder state.Folder, how bringing) (e bootstrap.Environment, last *bootstrap.Environment, err error) {
+	if last, err = lastDescription(folder); err != nil {
+		return asked, nil, err
+	}
+	settle := how.settle
+	if settle == nil {
+		settle = a.settle
+	}
+	e, err = settle(asked, last)
+	return e, last, err
 }
 
 // lastDescription returns what was asked for last, nil when nothing was.

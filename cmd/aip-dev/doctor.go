@@ -178,7 +178,8 @@ func (a *app) mend(ctx context.Context, r report, yes bool) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = a.bringUp(ctx, e, bringing{command: "doctor --fix"})
+	e.Clients = nil // settle knows them
+	_, _, err = a.bringUp(ctx, e, bringing{command: "doctor --fix", yes: true})
 	return err
 }
 

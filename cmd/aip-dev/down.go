@@ -71,7 +71,7 @@ func newStart(a *app) *cobra.Command {
 				return err
 			}
 			e.Clients = nil // settle knows them
-			facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "start", settle: a.settle})
+			facts, applied, err := a.bringUp(c.Context(), e, bringing{command: "start"})
 			if err != nil {
 				return err
 			}
