@@ -4,6 +4,8 @@ package guide
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,12 +34,31 @@ func TestGuide(t *testing.T) {
 		}
 	}
 	script := exec.CommandContext(t.Context(), "./guide.sh")
+	// Ports that no environment takes by itself: at its end the guide asks whether its own are closed.
+	script.Env = append(os.Environ(), fmt.Sprintf("AIP_UP=--gateway-port %d --issuer-port %d", freePort(t, 7000), freePort(t, 7500)))
 	script.Cancel = func() error { return script.Process.Signal(syscall.SIGTERM) } // it takes the environment down
 	script.WaitDelay = time.Minute
 	output, err := script.CombinedOutput()
 	if err != nil || !strings.Contains(string(output), " passed, 0 failed\n") {
 		t.Errorf("guide.sh: %v\n%s", err, output)
 	}
+}
+
+// freePort returns the first port from first on that is free.
+func freePort(t *testing.T, first int) int {
+	t.Helper()
+	for port := first; port < first+100; port++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue // taken
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	t.Fatalf("no port from %d to %d is free", first, first+99)
+	return 0
 }
 
 // TestChecksCanFail holds each kind of expectation against an answer that meets it and one that does not.
