@@ -92,7 +92,11 @@ func whoami(ctx context.Context, s *session.Session, id string) (string, error) 
 		return "", err
 	}
 	seen, err := g.Whoami(ctx)
-	if errors.Is(err, client.ErrUnavailable) {
+	switch {
+	case errors.Is(err, client.ErrNotFound):
+		// Every gateway answers this. Right after a start of containers the address may lead to another pod.
+		return "", fmt.Errorf("%w: something else answers at %s (%v)", client.ErrUnavailable, s.Facts.Gateway.URL, err) //nolint:errorlint // its class is that of an absent request
+	case errors.Is(err, client.ErrUnavailable):
 		return "", fmt.Errorf("%s: %w", s.Facts.Gateway.URL, err)
 	}
 	return seen.Role, err
