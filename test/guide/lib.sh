@@ -168,7 +168,7 @@ taken() {
   if [[ $cluster == embedded ]]; then
     check "$1" 'exit fail' 'has address already in use'
   else
-    check "timeout 3 $1 2>&1 | grep -E 'address already in use|Forwarding from .::1.:'"
+    check "{ timeout 3 $1 || true; } 2>&1 | grep -E 'address already in use|Forwarding from .::1.:'"
   fi
 }
 
