@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -84,7 +85,9 @@ func (i identity) admin(facts bootstrap.Facts) *keycloak.Admin {
 	if password == "" {
 		password = adminPassword
 	}
-	return keycloak.New(facts.Identity.Address, adminUser, password, nil, i.deps.Now)
+	// A connection of its own for each call: one that was kept stays with the pod that it once led to.
+	once := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return keycloak.New(facts.Identity.Address, adminUser, password, once, i.deps.Now)
 }
 
 func (i identity) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {

@@ -222,6 +222,10 @@ func (a *app) plan(e bootstrap.Environment, kind string, folder state.Folder, li
 	return planOf(kind)(e, deps), nil
 }
 
+// once is a client with a connection of its own for each call: one that was kept would lead to the pod of before a rollout or
+// a restart.
+func once() *http.Client { return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+
 // deps returns what the steps cannot do by themselves.
 func (a *app) deps(e bootstrap.Environment, kind string, folder state.Folder, limit time.Duration) (steps.Deps, error) {
 	program, err := os.Executable()
@@ -235,8 +239,6 @@ func (a *app) deps(e bootstrap.Environment, kind string, folder state.Folder, li
 	if kind != bootstrap.ClusterEmbedded && limit == 0 {
 		limit = containerLimit
 	}
-	// A connection of its own for each question: one that was kept would lead to the gateway of before a rollout.
-	once := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	return steps.Deps{
 		Engine: a.getenv(engineVariable), Kubeconfigs: a.kubeconfigs(), RolloutLimit: limit,
 		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
@@ -252,7 +254,7 @@ func (a *app) deps(e bootstrap.Environment, kind string, folder state.Folder, li
 			return nil
 		},
 		Whoami: func(ctx context.Context, facts bootstrap.Facts, id string) (string, error) {
-			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now, HTTP: once}), id)
+			return whoami(ctx, session.New(session.Options{Facts: facts, Now: a.now, HTTP: once()}), id)
 		},
 	}, nil
 }

@@ -26,7 +26,7 @@ const proofNamespace = "default"
 // prove sends a request the whole way: a token from the issuer, the gateway, a policy that asks for a human, and a
 // reviewer's decision.
 func (a *app) prove(ctx context.Context, facts bootstrap.Facts, note func(string)) (err error) {
-	s := session.New(session.Options{Facts: facts, Now: a.now})
+	s := session.New(session.Options{Facts: facts, Now: a.now, HTTP: once()})
 	agent, reviewer := s.First(bootstrap.RoleAgent), s.First(bootstrap.RoleReviewer)
 	for _, c := range facts.Identity.Clients {
 		note("token of " + c.ID)
