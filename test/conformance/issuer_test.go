@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,13 +162,7 @@ func (k talk) make(c call) line {
 // words sorts what has no order.
 func words(text string) []string {
 	found := strings.Fields(text)
-	for i := range found {
-		for j := i + 1; j < len(found); j++ {
-			if found[j] < found[i] {
-				found[i], found[j] = found[j], found[i]
-			}
-		}
-	}
+	slices.Sort(found)
 	return found
 }
 
