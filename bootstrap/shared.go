@@ -66,7 +66,8 @@ type Provider struct {
 // Preset is what is known of a kind of OIDC provider.
 type Preset struct {
 	Name string
-	// Claim is the claim of an access token that names the client it was issued to.
+	// Claim is the claim of an access token that names the client it was issued to; of several, separated by commas, the
+	// first that a token has.
 	Claim string
 	// Scope is asked for with client credentials; {audience} stands for the environment's audience.
 	Scope string
@@ -76,21 +77,21 @@ type Preset struct {
 	Audience string
 }
 
-// Presets returns what is known of kinds of OIDC providers. Claims and audiences are those of the guide's table of providers;
-// --oidc-claim overrides them. The rest is from the providers' documentation of access tokens:
+// Presets returns what is known of kinds of OIDC providers. Claims and audiences are those of the guide's table of providers,
+// and of the gateway's own presets; --oidc-claim overrides them. The rest is from the providers' documentation of access tokens:
 // https://www.keycloak.org/docs/latest/server_admin/#audience-support,
 // https://developer.okta.com/docs/reference/api/oidc/#access-token-payload,
 // https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles,
 // https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference,
-// https://docs.pingidentity.com/pingone/applications_and_protocols/p1_access_token_claims.html,
+// https://apidocs.pingidentity.com/pingone/main/v1/api/src/authentication-concepts/access-tokens-and-id-tokens/token-claims/,
 // https://cloud.google.com/docs/authentication/token-types#id.
 func Presets() []Preset {
 	return []Preset{
 		{Name: "keycloak", Claim: "azp", Scope: "openid", Audience: "a mapper of the type Audience on each client adds it to aud"},
 		{Name: "okta", Claim: "sub", Audience: "it is the audience of the authorization server (Security, API); a scope of that server has to be asked for with --oidc-scope"},
 		{Name: "auth0", Claim: "sub", SendAudience: true, Audience: "it is the identifier of the API (Applications, APIs); the issuer ends with a slash"},
-		{Name: "azure", Claim: "appid", Scope: "{audience}/.default", Audience: "it is the application ID URI, such as api://YOUR_APP_ID, of the gateway's app registration"},
-		{Name: "ping", Claim: "sub", Audience: "it is the audience of the custom resource; a scope of that resource has to be asked for with --oidc-scope"},
+		{Name: "azure", Claim: "appid,azp", Scope: "{audience}/.default", Audience: "tokens of version 1.0 (issuer https://sts.windows.net/TENANT/) carry the application ID URI, such as api://YOUR_APP_ID, of the gateway's app registration, those of version 2.0 (issuer .../v2.0) its client ID"},
+		{Name: "ping", Claim: "client_id", Audience: "it is the audience of the custom resource; a scope of that resource has to be asked for with --oidc-scope"},
 		{Name: "google", Claim: "email", Audience: "it is what Identity Platform puts into the ID token; Google has no client credentials for other APIs, so up proves no token"},
 	}
 }
@@ -181,8 +182,8 @@ func (e Environment) providerFaults() []error {
 	if err := checkURL(p.IssuerURL); err != nil {
 		fault("identity.issuerURL: %w", err)
 	}
-	if strings.ContainsAny(p.Claim, " ,\t\n") {
-		fault("identity.claim: found %q, expected the name of one claim", p.Claim)
+	if strings.ContainsAny(p.Claim, " \t\n") {
+		fault("identity.claim: found %q, expected the name of a claim, or names separated by commas", p.Claim)
 	}
 	if len(e.Clients) == 0 {
 		fault("clients: none, expected those of the provider in the file (-f): their id, which is the claim %s, and their role", orClaim(p.IdentityClaim()))

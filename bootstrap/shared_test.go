@@ -63,8 +63,8 @@ func TestValidateExisting(t *testing.T) {
 func TestPresets(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct{ claim, scope string }{
-		"": {"", ""}, "keycloak": {"azp", "openid"}, "okta": {"sub", ""}, "auth0": {"sub", ""}, "azure": {"appid", "gate/.default"},
-		"ping": {"sub", ""}, "google": {"email", ""},
+		"": {"", ""}, "keycloak": {"azp", "openid"}, "okta": {"sub", ""}, "auth0": {"sub", ""}, "azure": {"appid,azp", "gate/.default"},
+		"ping": {"client_id", ""}, "google": {"email", ""},
 	} {
 		p := Provider{Preset: name}
 		if p.IdentityClaim() != want.claim || p.AskedScope("gate") != want.scope {

@@ -34,8 +34,9 @@ type caller struct {
 
 // gate lets callers in.
 type gate struct {
-	// verifier is nil when authentication is not configured.
+	// verifier is nil when no issuer is configured; then proxies name the caller.
 	verifier *authn.Verifier
+	proxies  proxies
 	roles    authz.Config
 	// trouble says why the verifier is not ready yet.
 	trouble atomic.Pointer[string]
@@ -44,7 +45,9 @@ type gate struct {
 func newGate(o *Options) (*gate, error) {
 	g := &gate{roles: o.Roles}
 	if o.OIDC.IssuerURL == "" {
-		return g, nil
+		var err error
+		g.proxies, err = readProxies(o.TrustedProxies)
+		return g, err
 	}
 	verifier, err := authn.New(o.OIDC)
 	if err != nil {
@@ -67,26 +70,41 @@ func (g *gate) unready() string {
 
 // admit returns who sends r, provided that they have the role that is needed.
 func (g *gate) admit(r *http.Request, need authz.Need) (caller, error) {
-	if g.verifier == nil {
-		return caller{}, &problem{status: http.StatusUnauthorized, text: notConfigured, challenge: realm}
-	}
-	if why := g.unready(); why != "" {
-		return caller{}, refuse(http.StatusServiceUnavailable, "%s", why)
-	}
-	token, err := authn.BearerToken(r.Header)
+	identity, err := g.identify(r)
 	if err != nil {
-		return caller{}, unauthorized(err)
-	}
-	identity, err := g.verifier.Verify(r.Context(), token)
-	if err != nil {
-		return caller{}, unauthorized(err)
+		return caller{}, err
 	}
 	who := caller{Identity: identity, Roles: g.roles.RolesOf(identity.Subject, identity.Groups)}
 	infoOf(r.Context()).subject = identity.Subject
 	if verdict := authz.Allow(need, who.Roles); !verdict.Allowed {
-		return who, refuse(http.StatusForbidden, "%s", verdict.Reason)
+		return who, &problem{
+			status: http.StatusForbidden, text: verdict.Reason,
+			challenge: realm + `, error="insufficient_scope", error_description="` + description(verdict.Reason) + `"`,
+		}
 	}
 	return who, nil
+}
+
+// identify returns who sends r: the bearer of a token that counts, or whom a trusted proxy names.
+func (g *gate) identify(r *http.Request) (authn.Identity, error) {
+	switch {
+	case g.verifier == nil && len(g.proxies) > 0:
+		return g.proxies.identify(r)
+	case g.verifier == nil:
+		return authn.Identity{}, &problem{status: http.StatusUnauthorized, text: notConfigured, challenge: realm}
+	}
+	if why := g.unready(); why != "" {
+		return authn.Identity{}, refuse(http.StatusServiceUnavailable, "%s", why)
+	}
+	token, err := authn.BearerToken(r.Header)
+	if err != nil {
+		return authn.Identity{}, unauthorized(err)
+	}
+	identity, err := g.verifier.Verify(r.Context(), token)
+	if err != nil {
+		return authn.Identity{}, unauthorized(err)
+	}
+	return identity, nil
 }
 
 // unauthorized returns the answer to a token that does not count. Where the fault is the provider's, the answer says
@@ -129,7 +147,11 @@ func (s *Server) setUp(ctx context.Context) {
 	starting := "Starting AIP Demo Gateway on " + s.options.Addr
 	if s.gate.verifier == nil {
 		s.log.InfoContext(ctx, starting)
-		s.log.WarnContext(ctx, notConfigured)
+		if len(s.gate.proxies) == 0 {
+			s.log.WarnContext(ctx, notConfigured)
+		} else {
+			s.log.WarnContext(ctx, "No issuer is set: whoever sends from --trusted-proxy-cidrs says who calls")
+		}
 		return
 	}
 	s.warnAboutRoles(ctx)
@@ -156,9 +178,15 @@ func (s *Server) setUp(ctx context.Context) {
 	}
 }
 
-// warnAboutRoles says aloud that an empty list gives its role to nobody.
+// warnAboutRoles says aloud that an empty list gives its role to nobody, and what else surprises.
 func (s *Server) warnAboutRoles(ctx context.Context) {
 	roles := s.options.Roles
+	if len(s.options.TrustedProxies) > 0 {
+		s.log.WarnContext(ctx, "--trusted-proxy-cidrs counts for nothing: with an issuer only tokens say who calls")
+	}
+	if s.options.UnregisteredAgents == unregisteredStrict {
+		s.log.WarnContext(ctx, "Nobody may submit: --unregistered-agent-policy is strict, and this gateway knows no AgentRegistrations")
+	}
 	for name, count := range map[string]int{
 		"agent":    len(roles.AgentSubjects) + len(roles.AgentGroups),
 		"reviewer": len(roles.ReviewerSubjects) + len(roles.ReviewerGroups),

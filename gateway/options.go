@@ -5,15 +5,20 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+)
+
+// What can happen to a request of an agent that is not registered.
+const (
+	unregisteredAllow  = "allow"
+	unregisteredWarn   = "warn"
+	unregisteredStrict = "strict"
 )
 
 const (
@@ -29,14 +34,22 @@ const (
 type Options struct {
 	// Addr is where to listen. Empty means :8080.
 	Addr string
+	// TLSCert and TLSKey are PEM files; with them the gateway serves over TLS only. They are read anew when they change.
+	TLSCert, TLSKey string
 	// Listen opens the listener. Nil means net.Listen.
 	Listen func(network, address string) (net.Listener, error)
 	// Kube leads to the API server that keeps the requests.
 	Kube *rest.Config
 	// OIDC says which tokens count. Without an issuer URL no token does.
 	OIDC authn.Options
+	// TrustedProxies are the addresses of proxies, as CIDRs. Without an issuer URL, a proxy among them names the caller in
+	// the header X-Remote-User or X-Forwarded-User.
+	TrustedProxies []string
 	// Roles say who may do what.
 	Roles authz.Config
+	// UnregisteredAgents is what happens to a request of an agent without an AgentRegistration, and this gateway knows
+	// none: allow it, warn, which marks it, or strict, which refuses it. Empty means allow.
+	UnregisteredAgents string
 	// DedupWindow is for how long the same intent counts as the same request; 0 makes every submission a new one.
 	DedupWindow time.Duration
 	// WaitTimeout is for how long a submission waits for its decision. 0 or less means 90 seconds.
@@ -44,6 +57,8 @@ type Options struct {
 	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny. Empty means
 	// Allow.
 	DefaultAction string
+	// APIOnly leaves it to another controller to drive requests forward; this gateway answers calls only.
+	APIOnly bool
 	// LeaderElection makes replicas agree on the one that drives requests forward. All of them serve.
 	LeaderElection bool
 	// LeaderElectionNamespace holds the Lease. Empty means the namespace of the pod.
@@ -52,50 +67,6 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
-}
-
-// BindFlags binds the gateway's flags to o and gives their fields the default values.
-func BindFlags(fs *pflag.FlagSet, o *Options) {
-	fs.StringVar(&o.Addr, "addr", defaultAddr, "address to listen on")
-	fs.DurationVar(&o.DedupWindow, "dedup-window", defaultDedupWindow, "for how long the same intent is the same request; 0 switches that off")
-	fs.DurationVar(&o.WaitTimeout, "wait-timeout", defaultWaitTimeout, "for how long a submission waits for its decision")
-	fs.StringVar(&o.DefaultAction, "default-action", v1alpha1.ActionAllow, "what happens when no policy matches: Allow, RequireApproval or Deny")
-	fs.BoolVar(&o.LeaderElection, "leader-elect", false, "let replicas agree on the one that drives requests forward")
-	fs.StringVar(&o.LeaderElectionNamespace, "leader-elect-namespace", "", "namespace of the lease (default: the pod's)")
-
-	fs.StringVar(&o.OIDC.IssuerURL, "oidc-issuer-url", "", "issuer of the tokens, exactly as in their iss claim")
-	fs.StringVar(&o.OIDC.Audience, "oidc-audience", defaultAudience, "value that the aud claim must contain")
-	fs.StringVar(&o.OIDC.IdentityClaim, "oidc-identity-claim", authn.DefaultIdentityClaim, "claim that says who calls")
-	fs.StringVar(&o.OIDC.GroupsClaim, "oidc-groups-claim", defaultGroups, "claim that says which groups the caller is in")
-
-	for _, role := range []struct {
-		name             string
-		subjects, groups *[]string
-	}{
-		{"agent", &o.Roles.AgentSubjects, &o.Roles.AgentGroups},
-		{"reviewer", &o.Roles.ReviewerSubjects, &o.Roles.ReviewerGroups},
-		{"admin", &o.Roles.AdminSubjects, &o.Roles.AdminGroups},
-	} {
-		fs.Var((*commaList)(role.subjects), role.name+"-subjects", "identities with the "+role.name+" role, separated by commas")
-		fs.Var((*commaList)(role.groups), role.name+"-groups", "groups with the "+role.name+" role, separated by commas")
-	}
-}
-
-// commaList is a flag of values that are separated by commas. Space around a value does not count, nor do empty
-// values; a repeated flag adds to the list.
-type commaList []string
-
-func (l *commaList) String() string { return strings.Join(*l, ",") }
-func (*commaList) Type() string     { return "list" }
-
-// Set adds the values in s.
-func (l *commaList) Set(s string) error {
-	for value := range strings.SplitSeq(s, ",") {
-		if value = strings.TrimSpace(value); value != "" {
-			*l = append(*l, value)
-		}
-	}
-	return nil
 }
 
 // complete fills in what may be left out and reports every fault at once.
@@ -112,6 +83,12 @@ func (o *Options) complete() error {
 	if o.DefaultAction == "" {
 		o.DefaultAction = v1alpha1.ActionAllow
 	}
+	if o.UnregisteredAgents == "" {
+		o.UnregisteredAgents = unregisteredAllow
+	}
+	if o.OIDC.Preset == "" && o.OIDC.GroupsClaim == "" {
+		o.OIDC.GroupsClaim = defaultGroups
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -119,6 +96,11 @@ func (o *Options) complete() error {
 		o.Now = time.Now
 	}
 	o.OIDC.Now = o.Now
+	return o.faults()
+}
+
+// faults reports what cannot be worked with.
+func (o *Options) faults() error {
 	var faults []error
 	if o.Kube == nil {
 		faults = append(faults, errors.New("no Kubernetes configuration"))
@@ -130,6 +112,14 @@ func (o *Options) complete() error {
 	case v1alpha1.ActionAllow, v1alpha1.ActionRequireApproval, v1alpha1.ActionDeny:
 	default:
 		faults = append(faults, fmt.Errorf("--default-action is %q, expected Allow, RequireApproval or Deny", o.DefaultAction))
+	}
+	switch o.UnregisteredAgents {
+	case unregisteredAllow, unregisteredWarn, unregisteredStrict:
+	default:
+		faults = append(faults, fmt.Errorf("--unregistered-agent-policy is %q, expected allow, warn or strict", o.UnregisteredAgents))
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		faults = append(faults, errors.New("of --tls-cert-file and --tls-key-file one is given, expected both or none"))
 	}
 	return errors.Join(faults...)
 }

@@ -19,12 +19,12 @@ func TestFlags(t *testing.T) {
 	fs := pflag.NewFlagSet("gateway", pflag.ContinueOnError)
 	BindFlags(fs, &o)
 	if o.Addr != ":8080" || o.DedupWindow != 24*time.Hour || o.WaitTimeout != 90*time.Second || o.OIDC.Audience != "aip-gateway" ||
-		o.OIDC.IdentityClaim != "azp" || o.OIDC.GroupsClaim != "groups" || o.DefaultAction != "Allow" {
+		o.APIOnly || o.UnregisteredAgents != "allow" || o.DefaultAction != "Allow" {
 		t.Errorf("defaults %+v", o)
 	}
 	if err := fs.Parse([]string{
 		"--agent-subjects= aip-agent-1 , ,aip-agent-2", "--agent-subjects=third", "--admin-groups=ops", "--dedup-window=0",
-		"--oidc-issuer-url=http://issuer/realms/aip",
+		"--oidc-issuer-url=http://issuer/realms/aip", "--oidc-preset=azure", "--controller=false", "--trusted-proxy-cidrs=10.0.0.0/8,::1/128",
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +33,15 @@ func TestFlags(t *testing.T) {
 	}
 	if o.DedupWindow != 0 || len(o.Roles.AdminGroups) != 1 || o.Roles.ReviewerSubjects != nil {
 		t.Errorf("parsed %+v", o)
+	}
+	if !o.APIOnly || o.OIDC.Preset != "azure" || len(o.TrustedProxies) != 2 {
+		t.Errorf("parsed %+v", o)
+	}
+	if err := fs.Parse([]string{"--controller"}); err != nil || o.APIOnly {
+		t.Errorf("--controller: %v, %+v", err, o)
+	}
+	if err := fs.Parse([]string{"--controller=perhaps"}); err == nil {
+		t.Error("--controller=perhaps was accepted")
 	}
 	if err := fs.Parse([]string{"--require-governed-resource"}); err == nil {
 		t.Error("a flag without its feature was accepted")
@@ -47,6 +56,10 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 	kube := &rest.Config{Host: "https://127.0.0.1:1"}
 	if _, err := New(Options{Kube: kube, OIDC: authn.Options{IssuerURL: "http://issuer"}}); err == nil || !strings.Contains(err.Error(), "audience") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := New(Options{Kube: kube, UnregisteredAgents: "ask", TLSCert: "x"}); err == nil || !strings.Contains(err.Error(), "--unregistered-agent-policy") ||
+		!strings.Contains(err.Error(), "--tls-key-file") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := New(Options{Kube: kube, DefaultAction: "Perhaps"}); err == nil || !strings.Contains(err.Error(), "Perhaps") {

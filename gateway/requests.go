@@ -96,6 +96,9 @@ func (s *Server) submit(ctx context.Context, who caller, in wire.Submission) (su
 	if in.AgentIdentity != "" && in.AgentIdentity != who.Subject {
 		return submitted{}, refuse(http.StatusBadRequest, "agentIdentity must match authenticated caller")
 	}
+	if s.options.UnregisteredAgents == unregisteredStrict {
+		return submitted{}, refuse(http.StatusForbidden, "AGENT_NOT_REGISTERED: agent %q has no AgentRegistration", who.Subject)
+	}
 	r, created, err := s.store.Create(ctx, intentOf(who, in))
 	if errors.Is(err, store.ErrNoNamespace) {
 		return submitted{}, &problem{status: http.StatusBadRequest, text: "namespace \"" + in.Namespace + "\" not found", cause: err}

@@ -258,6 +258,18 @@ func (w *world) stored(t testing.TB, name string) *v1alpha1.AgentRequest {
 	return &r
 }
 
+// names returns the names of the requests in the world's namespace.
+func (w *world) names(t testing.TB) []string {
+	t.Helper()
+	var list v1alpha1.AgentRequestList
+	check(t, w.live.List(t.Context(), &list, client.InNamespace(w.ns)))
+	var out []string
+	for i := range list.Items {
+		out = append(out, list.Items[i].Name)
+	}
+	return out
+}
+
 func phaseOf(t testing.TB, r reply) v1alpha1.Phase {
 	t.Helper()
 	var out wire.Reviewed

@@ -76,7 +76,10 @@ func (e *events) flush() error {
 // streamContext ends when the caller hangs up, when the token that opened the stream expires, and when the server
 // begins to end.
 func (s *Server) streamContext(r *http.Request, who caller) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(r.Context(), who.Expiry.Sub(s.options.Now()))
+	ctx, cancel := context.WithCancel(r.Context())
+	if !who.Expiry.IsZero() { // a proxy names nobody's end
+		ctx, cancel = context.WithTimeout(r.Context(), who.Expiry.Sub(s.options.Now()))
+	}
 	go func() {
 		select {
 		case <-s.draining:

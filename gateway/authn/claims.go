@@ -2,7 +2,6 @@ package authn
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode"
 )
@@ -30,28 +29,51 @@ func (c claimSet) find(name string) (json.RawMessage, bool) {
 // emailClaim is an identity claim that users of some providers can set to any address they like.
 const emailClaim = "email"
 
-// identity returns the string that the named claim holds. No other claim stands in for it. An email address counts
-// only when the provider says that it belongs to the user.
+// identity returns the string that the first of the named claims holds which the token has. No other claim stands in for
+// it. An email address counts only when the provider says that it belongs to the user.
 // Source: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
-func (c claimSet) identity(name string) (string, error) {
-	value, ok := c.find(name)
-	if !ok {
-		return "", fmt.Errorf("%w: no %q", ErrNoIdentityClaim, name)
+func (c claimSet) identity(names string) (string, error) {
+	var wanted []string
+	for name := range strings.SplitSeq(names, ",") {
+		name = strings.TrimSpace(name)
+		if value, ok := c.find(name); ok {
+			return c.identityIn(name, value)
+		}
+		wanted = append(wanted, quote(name))
 	}
+	return "", &mismatch{ErrNoIdentityClaim, strings.Join(wanted, " or "), c.candidates()}
+}
+
+func (c claimSet) identityIn(name string, value json.RawMessage) (string, error) {
 	var s string
-	if err := json.Unmarshal(value, &s); err != nil {
-		return "", fmt.Errorf("%w: %q is not a string", ErrNoIdentityClaim, name)
+	if err := json.Unmarshal(value, &s); err != nil || string(value) == "null" {
+		return "", &mismatch{ErrNoIdentityClaim, quote(name) + " to be a string", "another value"}
 	}
 	if strings.TrimSpace(s) == "" {
-		return "", fmt.Errorf("%w: %q is empty", ErrNoIdentityClaim, name)
+		return "", &mismatch{ErrNoIdentityClaim, quote(name) + " to be a string", "an empty one"}
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return "", fmt.Errorf("%w: %q has characters that cannot be shown", ErrNoIdentityClaim, name)
+		return "", &mismatch{ErrNoIdentityClaim, quote(name) + " to be a string", "characters that cannot be shown"}
 	}
 	if name == emailClaim && !c.isTrue("email_verified") {
 		return "", ErrEmailUnverified
 	}
 	return s, nil
+}
+
+// candidates names the claims of the token in which providers say who calls, so that whoever configured the wrong one sees
+// which others there are. It tells no value.
+func (c claimSet) candidates() string {
+	var found []string
+	for _, name := range []string{"azp", "sub", "client_id", "appid", "cid", emailClaim} {
+		if _, ok := c[name]; ok {
+			found = append(found, quote(name))
+		}
+	}
+	if found == nil {
+		return "no claim that could carry one"
+	}
+	return strings.Join(found, ", ")
 }
 
 // isTrue reports whether a claim is true; some providers write that as a string.

@@ -42,7 +42,7 @@ var (
 )
 
 // mismatch is an error of one class that says what was expected and what was found. Both are shown to the caller, so
-// they hold public values only: names of issuers, audiences, algorithms and types.
+// they hold public values only: names of issuers, audiences, algorithms, types and claims.
 type mismatch struct {
 	class           error
 	expected, found string
@@ -59,8 +59,11 @@ func (m *mismatch) Unwrap() error { return m.class }
 func Explain(err error) string {
 	const invalid = "invalid token"
 	var m *mismatch
-	if errors.As(err, &m) {
+	if errors.As(err, &m) && !errors.Is(m, ErrNoIdentityClaim) {
 		return invalid + ": " + m.Error()
+	}
+	if m != nil {
+		return m.Error()
 	}
 	for _, whole := range []error{ErrNoToken, ErrNoIdentityClaim} {
 		if errors.Is(err, whole) {

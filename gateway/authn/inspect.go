@@ -70,11 +70,18 @@ func firstForeign(header, claim any) string {
 	}
 }
 
+// google is the issuer of Google's ID tokens; their iss claim may leave out the scheme.
+// Source: https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload
+const (
+	google     = "https://accounts.google.com"
+	googleBare = "accounts.google.com"
+)
+
 // check compares the claims in the order in which a person mends them: the wrong provider first, then the
 // wrong token, the wrong audience, and the times.
 func (want expectation) check(claims *jwt.Claims, foreign string) error {
 	switch {
-	case claims.Issuer != want.issuer:
+	case claims.Issuer != want.issuer && (want.issuer != google || claims.Issuer != googleBare):
 		return &mismatch{ErrIssuer, quote(want.issuer), quote(claims.Issuer)}
 	case foreign != "":
 		return &mismatch{ErrTokenType, "the access_token of the issuer's answer", "a token of type " + foreign}

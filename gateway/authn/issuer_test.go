@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,7 +22,10 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/authn"
 )
 
-const audience = "aip-gateway"
+const (
+	audience  = "aip-gateway"
+	wellKnown = "/.well-known/openid-configuration"
+)
 
 // began is the time at which the clocks of the tests start.
 var began = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
@@ -99,9 +103,13 @@ func (i *issuer) document(changes ...map[string]any) map[string]any {
 }
 
 func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	if strings.HasSuffix(path, wellKnown) {
+		path = wellKnown // of an issuer below some folder
+	}
 	i.mu.Lock()
-	i.asked[r.URL.Path]++
-	answer := map[string]any{"/.well-known/openid-configuration": i.discovery, "/keys": i.keys}[r.URL.Path]
+	i.asked[path]++
+	answer := map[string]any{wellKnown: i.discovery, "/keys": i.keys}[path]
 	i.mu.Unlock()
 	switch answer := answer.(type) {
 	case nil:

@@ -36,9 +36,13 @@ type Options struct {
 	IssuerURL string
 	// Audience must be among the values of the aud claim. Required.
 	Audience string
-	// IdentityClaim names the claim that becomes Identity.Subject; dots lead into objects. Empty means azp.
+	// Preset names one of Presets, which says the claims that are left open here.
+	Preset string
+	// IdentityClaim names the claim that becomes Identity.Subject; dots lead into objects. Of several names, separated by
+	// commas, the first that a token has counts. Empty means the preset's, else azp.
 	IdentityClaim string
-	// GroupsClaim names the claim that becomes Identity.Groups; dots lead into objects. Empty means no groups.
+	// GroupsClaim names the claim that becomes Identity.Groups; dots lead into objects. Empty means the preset's, else no
+	// groups.
 	GroupsClaim string
 	// HTTPClient talks to the provider. Nil means a client with a bound of ten seconds per request.
 	HTTPClient *http.Client
@@ -63,11 +67,8 @@ type provider struct {
 
 // New returns a Verifier that has not talked to its provider yet. It reports every fault of the options at once.
 func New(o Options) (*Verifier, error) {
-	if err := errors.Join(checkIssuer(o.IssuerURL), checkAudience(o.Audience)); err != nil {
+	if err := errors.Join(checkIssuer(o.IssuerURL), checkAudience(o.Audience), o.apply()); err != nil {
 		return nil, fmt.Errorf("oidc options: %w", err)
-	}
-	if o.IdentityClaim == "" {
-		o.IdentityClaim = DefaultIdentityClaim
 	}
 	if o.Now == nil {
 		o.Now = time.Now

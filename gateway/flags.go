@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/authn"
+)
+
+// BindFlags binds the gateway's flags to o and gives their fields the default values.
+func BindFlags(fs *pflag.FlagSet, o *Options) {
+	fs.StringVar(&o.Addr, "addr", defaultAddr, "address to listen on")
+	fs.StringVar(&o.TLSCert, "tls-cert-file", "", "PEM file with the certificate to serve over TLS with; read anew when it changes")
+	fs.StringVar(&o.TLSKey, "tls-key-file", "", "PEM file with the key of that certificate")
+	fs.DurationVar(&o.DedupWindow, "dedup-window", defaultDedupWindow, "for how long the same intent is the same request; 0 switches that off")
+	fs.DurationVar(&o.WaitTimeout, "wait-timeout", defaultWaitTimeout, "for how long a submission waits for its decision")
+	fs.StringVar(&o.DefaultAction, "default-action", v1alpha1.ActionAllow, "what happens when no policy matches: Allow, RequireApproval or Deny")
+	fs.StringVar(&o.UnregisteredAgents, "unregistered-agent-policy", unregisteredAllow, "what happens to requests of agents without an AgentRegistration, and this gateway knows none: allow, warn or strict")
+	controller := fs.VarPF((*inverse)(&o.APIOnly), "controller", "", "drive requests forward; false leaves that to another controller")
+	controller.NoOptDefVal = "true"
+	fs.BoolVar(&o.LeaderElection, "leader-elect", false, "let replicas agree on the one that drives requests forward")
+	fs.StringVar(&o.LeaderElectionNamespace, "leader-elect-namespace", "", "namespace of the lease (default: the pod's)")
+
+	bindOIDC(fs, o)
+	for _, role := range []struct {
+		name             string
+		subjects, groups *[]string
+	}{
+		{"agent", &o.Roles.AgentSubjects, &o.Roles.AgentGroups},
+		{"reviewer", &o.Roles.ReviewerSubjects, &o.Roles.ReviewerGroups},
+		{"admin", &o.Roles.AdminSubjects, &o.Roles.AdminGroups},
+	} {
+		fs.Var((*commaList)(role.subjects), role.name+"-subjects", "identities with the "+role.name+" role, separated by commas")
+		fs.Var((*commaList)(role.groups), role.name+"-groups", "groups with the "+role.name+" role, separated by commas")
+	}
+}
+
+func bindOIDC(fs *pflag.FlagSet, o *Options) {
+	fs.StringVar(&o.OIDC.IssuerURL, "oidc-issuer-url", "", "issuer of the tokens, exactly as in their iss claim")
+	fs.StringVar(&o.OIDC.Audience, "oidc-audience", defaultAudience, "value that the aud claim must contain")
+	fs.StringVar(&o.OIDC.Preset, "oidc-preset", "", "kind of provider, which says the claims: "+strings.Join(authn.PresetNames(), ", "))
+	fs.StringVar(&o.OIDC.IdentityClaim, "oidc-identity-claim", "", "claim that says who calls, or several separated by commas, of which the first that a token has counts (default: the preset's, else "+authn.DefaultIdentityClaim+")")
+	fs.StringVar(&o.OIDC.GroupsClaim, "oidc-groups-claim", "", "claim that says which groups the caller is in (default: the preset's, else "+defaultGroups+")")
+	fs.Var((*commaList)(&o.TrustedProxies), "trusted-proxy-cidrs", "without an issuer: proxies that name the caller in the header X-Remote-User, as CIDRs separated by commas")
+}
+
+// inverse is a flag that is true when the value behind it is false.
+type inverse bool
+
+func (i *inverse) String() string { return strconv.FormatBool(!bool(*i)) }
+func (*inverse) Type() string     { return "bool" }
+
+// Set stores the opposite of s.
+func (i *inverse) Set(s string) error {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("found %q, expected true or false", s)
+	}
+	*i = inverse(!on)
+	return nil
+}
+
+// commaList is a flag of values that are separated by commas. Space around a value does not count, nor do empty
+// values; a repeated flag adds to the list.
+type commaList []string
+
+func (l *commaList) String() string { return strings.Join(*l, ",") }
+func (*commaList) Type() string     { return "list" }
+
+// Set adds the values in s.
+func (l *commaList) Set(s string) error {
+	for value := range strings.SplitSeq(s, ",") {
+		if value = strings.TrimSpace(value); value != "" {
+			*l = append(*l, value)
+		}
+	}
+	return nil
+}
