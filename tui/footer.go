@@ -22,7 +22,7 @@ func (r *root) footer() []string {
 	for len(lines) < page.FooterHeight {
 		lines = append(lines, "")
 	}
-	return lines[:page.FooterHeight]
+	return lines[:min(len(lines), r.height-headerHeight)]
 }
 
 // status says what went wrong, that the gateway is away, or what just happened, in that order; in one line or, where

@@ -125,21 +125,35 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (r *root) press(msg tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(msg, r.keys.kill):
-		return tea.Quit
+		return r.quit()
 	case r.tooSmall():
 		if key.Matches(msg, r.keys.quit) {
-			return tea.Quit
+			return r.quit()
 		}
 		return nil
 	case r.prompt() != nil, len(r.stack) > 1:
 		return r.top().Update(msg)
 	case key.Matches(msg, r.keys.quit):
-		return tea.Quit
+		return r.quit()
 	case key.Matches(msg, r.keys.help):
 		return r.open(r.help())
 	default:
 		return r.top().Update(msg)
 	}
+}
+
+// quit ends the program, after what the pages still have to start.
+func (r *root) quit() tea.Cmd {
+	var cmds []tea.Cmd
+	for _, p := range r.stack {
+		if p, ok := p.(page.Leaver); ok {
+			cmds = append(cmds, p.Leave()...)
+		}
+	}
+	if len(cmds) == 0 {
+		return tea.Quit
+	}
+	return tea.Batch(append(cmds, tea.Quit)...)
 }
 
 // help makes the help about the page on top.
@@ -208,5 +222,6 @@ func (r *root) View() string {
 	for len(lines) < r.height-page.FooterHeight {
 		lines = append(lines, "")
 	}
-	return strings.Join(append(lines[:r.height-page.FooterHeight], r.footer()...), "\n")
+	footer := r.footer()
+	return strings.Join(append(lines[:r.height-len(footer)], footer...), "\n")
 }

@@ -324,7 +324,7 @@ func BenchmarkKeyToView(b *testing.B) {
 		s, _ := r.feed.Next(ctx)
 		r.Update(s)
 	}
-	for _, key := range []string{"j", "J", "G", "g", "n", "tab"} {
+	for _, key := range []string{"j", "J", "G", "home", "n", "tab"} {
 		b.Run(key, func(b *testing.B) {
 			for b.Loop() {
 				r.Update(drive.Key(key))

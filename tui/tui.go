@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/queue"
@@ -37,6 +38,8 @@ type Options struct {
 	// In and Out are the terminal; nil means the one of the process.
 	In  io.Reader
 	Out io.Writer
+	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
+	Hold time.Duration
 	// NoColor, ASCII and ReadOnly leave out colours, everything but ASCII, and the decision keys.
 	NoColor, ASCII, ReadOnly bool
 }
@@ -113,6 +116,7 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
 		live: untilEnd(ctx), feed: feed.New(o.Gateway, o.Now),
 		stack: []page.Page{queue.New(queue.Options{
 			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), ReadOnly: o.ReadOnly,
+			Hold: o.Hold, Limits: deadline.Default(),
 		})},
 	}, decisions
 }

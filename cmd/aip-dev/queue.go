@@ -14,11 +14,15 @@ import (
 	"github.com/aip-dev/aip-dev/tui"
 )
 
+// defaultHold is for how long a decision can be taken back.
+const defaultHold = 3 * time.Second
+
 // queueOptions are the flags of tui.
 type queueOptions struct {
 	as              string
 	readOnly, ascii bool
 	noColour        bool
+	hold            time.Duration
 }
 
 func newTUI(a *app) *cobra.Command {
@@ -31,6 +35,7 @@ func newTUI(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.as, "as", "", "client to review as (default: the first reviewer)")
 	c.Flags().BoolVar(&o.readOnly, "read-only", false, "show requests and decide none")
+	c.Flags().DurationVar(&o.hold, "hold", defaultHold, "for how long a decision can be taken back before it is sent; 0 sends at once")
 	c.Flags().BoolVar(&o.ascii, "ascii", false, "draw with ASCII alone")
 	c.Flags().BoolVar(&o.noColour, "no-color", false, "draw without colour")
 	return c
@@ -63,7 +68,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			t, ok := source.Current()
 			return t.Expiry, ok
 		},
-		NoColor: o.noColour, ASCII: o.ascii, ReadOnly: o.readOnly,
+		NoColor: o.noColour, ASCII: o.ascii, ReadOnly: o.readOnly, Hold: o.hold,
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")

@@ -109,7 +109,7 @@ func (a *app) up(c *cobra.Command, o upOptions, format string) error {
 	}
 	interactive := isTerminal(a.in) && isTerminal(a.out) && format != formatJSON
 	if o.tui == tuiAlways || o.tui == tuiAuto && interactive {
-		return a.queue(c.Context(), queueOptions{})
+		return a.queue(c.Context(), queueOptions{hold: defaultHold})
 	}
 	return nil
 }

@@ -28,9 +28,16 @@ type Page interface {
 
 // Prompter is a Page that sometimes asks for text.
 type Prompter interface {
-	// Prompt returns the lines of the question, at most FooterHeight, which are shown in place of the footer; nil while
-	// nothing is asked. While something is asked, all keys but ctrl-c belong to the page.
+	// Prompt returns the lines of the question, which are shown in place of the footer and, where they are more, of the
+	// last lines of the page; nil while nothing is asked. While something is asked, all keys but ctrl-c belong to the
+	// page.
 	Prompt() []string
+}
+
+// Leaver is a Page that has something to finish before the program ends.
+type Leaver interface {
+	// Leave returns what must still be done; each is started before the program ends.
+	Leave() []tea.Cmd
 }
 
 // Explainer is a Page that draws signs.

@@ -65,7 +65,7 @@ func (environ) Environ() []string { return nil }
 // initialization), so this runs before it.
 var _ = quietStart()
 
-func quietStart() struct{} {
+func quietStart() struct{} { //nolint:unparam // a variable needs a value
 	lipgloss.SetHasDarkBackground(true)
 	return struct{}{}
 }

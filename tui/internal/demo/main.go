@@ -34,10 +34,11 @@ func run() error {
 	identity := flag.String("as", "aip-reviewer-1", "identity")
 	role := flag.String("role", "reviewer", "role")
 	var o tui.Options
+	flag.DurationVar(&o.Hold, "hold", 3*time.Second, "for how long a decision can be taken back")
 	flag.BoolVar(&o.ASCII, "ascii", false, "draw with ASCII only")
 	flag.BoolVar(&o.ReadOnly, "read-only", false, "no decisions")
 	flag.BoolVar(&o.NoColor, "no-color", false, "no colours")
-	flag.Parse()
+	flag.Parse() //nolint:revive // run is main
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

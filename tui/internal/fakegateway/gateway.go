@@ -267,6 +267,21 @@ func (g *Gateway) Deny(_ context.Context, namespace, name string, r wire.Review)
 	return g.decide(namespace, name, r, false)
 }
 
+// Get answers GET /agent-requests/{name}.
+func (g *Gateway) Get(_ context.Context, namespace, name string) (wire.RequestState, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.answering(); err != nil {
+		return wire.RequestState{}, err
+	}
+	for _, r := range g.requests {
+		if r.Name == name && r.Namespace == namespace {
+			return wire.StateOf(r), nil
+		}
+	}
+	return wire.RequestState{}, refuse(http.StatusNotFound, "AgentRequest not found")
+}
+
 func (g *Gateway) decide(namespace, name string, review wire.Review, approve bool) (wire.Reviewed, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

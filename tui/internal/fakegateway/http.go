@@ -25,6 +25,10 @@ func (g *Gateway) Handler() http.Handler {
 		all, err := g.List(r.Context(), client.ListOptions{})
 		answer(w, all, err)
 	})
+	mux.HandleFunc("GET /agent-requests/{name}", func(w http.ResponseWriter, r *http.Request) {
+		state, err := g.Get(r.Context(), r.URL.Query().Get("namespace"), r.PathValue("name"))
+		answer(w, state, err)
+	})
 	mux.HandleFunc("POST /agent-requests/{name}/{decision}", func(w http.ResponseWriter, r *http.Request) {
 		var review wire.Review
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxBodyBytes)).Decode(&review); err != nil {

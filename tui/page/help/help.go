@@ -118,6 +118,8 @@ func others(k page.Key) string {
 			name = "arrow " + name
 		case "pgdown":
 			name = "pgdn"
+		case " ":
+			name = "space"
 		}
 		if name != k.Help().Key {
 			names = append(names, name)

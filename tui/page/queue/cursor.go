@@ -32,6 +32,7 @@ const restTime = 1500 * time.Millisecond
 const (
 	cameUp      = "just came up, one moment"
 	justChanged = "just changed, one moment"
+	markChanged = "a marked one changed, one moment"
 )
 
 // rest says whether the decision keys rest, and why.
@@ -70,13 +71,17 @@ func (q *Queue) accept(s feed.Snapshot) tea.Cmd {
 	}
 	before := q.cursor
 	q.fill()
+	dropped := q.recheck()
 	switch {
 	case before.key != "":
 		q.window = q.window.Keep(before.at, q.cursor.at, len(q.rows))
-		if q.cursor.item.ResourceVersion == before.item.ResourceVersion {
-			return nil
+		if q.cursor.item.ResourceVersion != before.item.ResourceVersion {
+			return q.rest.begin(q, justChanged)
 		}
-		return q.rest.begin(q, justChanged)
+		if dropped {
+			return q.rest.begin(q, markChanged)
+		}
+		return nil
 	case len(q.rows) == 0:
 		return nil
 	default:

@@ -49,7 +49,7 @@ func TestDenyNeedsReason(t *testing.T) {
 		if len(got) != 1 || got[0].Approved || got[0].Review.Reason != "Use the other cluster? q/a d?" {
 			d.Fatalf("decisions: %+v", got)
 		}
-		if d.queue.Prompt() != nil || d.lastNotice() != "✗ denied by you, phase Denied: x00000 prod/t" {
+		if d.queue.Prompt() != nil || d.lastNotice() != "✗ denied by you, phase Denied, the agent has your reason: x00000 prod/t" {
 			d.Errorf("prompt %q, notice %q", d.prompt(), d.lastNotice())
 		}
 	})
@@ -57,7 +57,7 @@ func TestDenyNeedsReason(t *testing.T) {
 
 func TestLiveEndpointsNeedReason(t *testing.T) {
 	atDesk(t, 120, 60, 0, func(d *desk) {
-		d.put(withEndpoints(0))
+		d.put(withEndpoints())
 		d.Wait(restTime)
 		d.Press("a", "enter")
 		if d.gateway.Calls() != 0 {
@@ -209,7 +209,7 @@ func TestLostRace(t *testing.T) {
 		d.Press("a")
 		d.gateway.Settle(uid(0), "bob", "no", false)
 		d.Press("enter")
-		if got := d.lastNotice(); got != "! not approved: already denied by bob (x00000 prod/t)" {
+		if got := d.lastNotice(); got != "! not approved: already denied by bob, just before you: lost the race to bob (x00000 prod/t)" {
 			d.Errorf("notice: %q", got)
 		}
 	})
@@ -258,7 +258,7 @@ func TestFormWhenTheRequestChanges(t *testing.T) {
 		change func(*desk)
 		want   string
 	}{
-		"changed": {func(d *desk) { d.put(withEndpoints(0)) }, "it changed since you read it, esc and read again"},
+		"changed": {func(d *desk) { d.put(withEndpoints()) }, "it changed since you read it, esc and read again"},
 		"decided": {func(d *desk) { d.gateway.Settle(uid(0), "bob", "no", true); d.refresh() }, "already approved by bob"},
 		"deleted": {func(d *desk) { d.gateway.Remove(uid(0)); d.refresh() }, "it was deleted"},
 		"away":    {func(d *desk) { d.snapshot.Mode = feed.Away; d.Send(d.snapshot) }, "gateway away"},
@@ -317,7 +317,7 @@ func TestReadMeansOnTheScreen(t *testing.T) {
 	atDesk(t, 120, 60, 2, func(d *desk) {
 		d.wantOff("a", "")
 		d.Press("j")
-		d.put(withEndpoints(0)) // changes out of sight, and fits on the screen
+		d.put(withEndpoints()) // changes out of sight, and fits on the screen
 		d.queue.Resize(120, 18)
 		d.Wait(restTime)
 		d.Press("k")

@@ -91,6 +91,11 @@ func (d *desk) Deny(ctx context.Context, namespace, name string, r wire.Review) 
 	return d.gateway.Deny(ctx, namespace, name, r)
 }
 
+// Get is that of the gateway.
+func (d *desk) Get(ctx context.Context, namespace, name string) (wire.RequestState, error) {
+	return d.gateway.Get(ctx, namespace, name)
+}
+
 func (d *desk) note(c call) {
 	d.mu.Lock()
 	d.calls = append(d.calls, c)
@@ -214,9 +219,9 @@ func (d *desk) lastNotice() string {
 // uid returns the UID of request i.
 func uid(i int) types.UID { return item(i).UID }
 
-// withEndpoints returns item i with live endpoints verified.
-func withEndpoints(i int) feed.Item {
-	it := item(i)
+// withEndpoints returns item 0 with live endpoints verified.
+func withEndpoints() feed.Item {
+	it := item(0)
 	it.Status.ControlPlaneVerification = &v1alpha1.ControlPlaneVerification{
 		TargetExists: true, HasActiveEndpoints: true, ActiveEndpointCount: 2,
 	}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/charmbracelet/bubbles/key"
@@ -16,6 +17,7 @@ type keyMap struct {
 	textUp, textDown, textHalfUp, textHalfDn key.Binding
 	textPageUp, textPageDn, textHome         key.Binding
 	next, open, back, filter, tab            key.Binding
+	mark, markRange, group, undo             key.Binding
 	send, cancel, accept                     key.Binding
 }
 
@@ -30,8 +32,8 @@ func newKeyMap() keyMap {
 		approveUnread: bind([]string{"ctrl+a"}, "ctrl-a", "approve unread"),
 		up:            bind([]string{"up", "k"}, "k", "up"),
 		down:          bind([]string{"down", "j"}, "j", "down"),
-		first:         bind([]string{"home", "g"}, "g", "first"),
-		last:          bind([]string{"end", "G"}, "G", "last"),
+		first:         bind([]string{"home", "<"}, "home", "first"),
+		last:          bind([]string{"end", "G", ">"}, "G", "last"),
 		pageUp:        bind([]string{"ctrl+b"}, "ctrl-b", "page up"),
 		pageDown:      bind([]string{"ctrl+f"}, "ctrl-f", "page down"),
 		textUp:        bind([]string{"K", "shift+up"}, "K", "text up"),
@@ -42,6 +44,10 @@ func newKeyMap() keyMap {
 		textPageDn:    bind([]string{"pgdown"}, "pgdn", "text page down"),
 		textHome:      bind([]string{"0"}, "0", "text from the top"),
 		next:          bind([]string{"n"}, "n", "next to decide"),
+		mark:          bind([]string{" "}, "space", "mark"),
+		markRange:     bind([]string{"v"}, "v", "mark from the last mark to here"),
+		group:         bind([]string{"g"}, "g", "mark those like this"),
+		undo:          bind([]string{"u"}, "u", "take back"),
 		open:          bind([]string{"enter"}, "enter", "whole"),
 		back:          bind([]string{"esc"}, "esc", "back"),
 		filter:        bind([]string{"/"}, "/", "filter"),
@@ -63,10 +69,7 @@ func (q *Queue) Keys() []page.Key {
 	case len(q.rows) == 0:
 		return slices.Concat(q.filterKeys(), []page.Key{{Binding: k.tab}})
 	}
-	keys := []page.Key{{Binding: k.approve, Off: q.whyNot(true)}, {Binding: k.deny, Off: q.whyNot(false)}}
-	if q.onlyUnread() {
-		keys = append(keys, page.Key{Binding: k.approveUnread})
-	}
+	keys := q.decisionKeys()
 	if q.preview.pager.Below() > 0 && q.layout.textHeight > 0 {
 		keys = append(keys, page.Key{Binding: k.textDown})
 	}
@@ -78,6 +81,7 @@ func (q *Queue) Keys() []page.Key {
 	if nextWaiting(q.rows, q.cursor.at, q.undecided) >= 0 {
 		keys = append(keys, page.Key{Binding: k.next})
 	}
+	keys = append(keys, q.markKeys()...)
 	keys = append(keys, q.filterKeys()...)
 	keys = append(keys, page.Key{Binding: k.tab})
 	if len(q.rows) > 1 || q.whole && q.preview.pager.Len() > q.preview.pager.Height() {
@@ -85,6 +89,46 @@ func (q *Queue) Keys() []page.Key {
 			page.Key{Binding: k.last}, page.Key{Binding: k.pageDown}, page.Key{Binding: k.pageUp})
 	}
 	return append(keys, q.textKeys()...)
+}
+
+// decisionKeys are the keys that decide, and the one that takes a decision back.
+func (q *Queue) decisionKeys() []page.Key {
+	k := q.keys
+	approve, deny := k.approve, k.deny
+	if n := len(q.marks); n > 0 {
+		approve.SetHelp(approve.Help().Key, fmt.Sprintf("approve %d marked", n))
+		deny.SetHelp(deny.Help().Key, fmt.Sprintf("deny %d marked", n))
+	}
+	var keys []page.Key
+	if len(q.held) > 0 {
+		keys = append(keys, page.Key{Binding: k.undo})
+	}
+	keys = append(keys, page.Key{Binding: approve, Off: q.whyNot(true)}, page.Key{Binding: deny, Off: q.whyNot(false)})
+	if q.onlyUnread() {
+		keys = append(keys, page.Key{Binding: k.approveUnread})
+	}
+	return keys
+}
+
+// markKeys are the keys that mark, as far as there is anything to mark.
+func (q *Queue) markKeys() []page.Key {
+	k := q.keys
+	if q.ReadOnly {
+		return nil
+	}
+	var keys []page.Key
+	if _, marked := q.marks[q.cursor.key]; marked || q.markable(q.cursor.item) == "" {
+		keys = append(keys, page.Key{Binding: k.mark})
+	}
+	if len(q.marks) > 0 {
+		unmark := k.back
+		unmark.SetHelp(k.back.Help().Key, "no marks")
+		keys = append(keys, page.Key{Binding: unmark}, page.Key{Binding: k.markRange})
+	}
+	if q.likes > 0 {
+		keys = append(keys, page.Key{Binding: k.group})
+	}
+	return keys
 }
 
 // textKeys are the keys that move the text, but for the one that reads on.
@@ -158,6 +202,10 @@ func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 		q.setWhole(false)
 		q.tab = (q.tab + 1) % tabs
 		q.refill()
+	case key.Matches(msg, k.undo):
+		return q.takeBack()
+	case !q.ReadOnly && key.Matches(msg, k.mark, k.markRange, k.group):
+		q.pressMark(msg)
 	case key.Matches(msg, k.next):
 		if at := nextWaiting(q.rows, q.cursor.at, q.undecided); at >= 0 {
 			q.goTo(at)
@@ -166,6 +214,19 @@ func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 		q.move(msg)
 	}
 	return nil
+}
+
+// pressMark does what a key asks for that marks.
+func (q *Queue) pressMark(msg tea.KeyMsg) {
+	switch k := q.keys; {
+	case len(q.rows) == 0:
+	case key.Matches(msg, k.mark):
+		q.mark()
+	case key.Matches(msg, k.markRange):
+		q.markRange()
+	default:
+		q.markAlike()
+	}
 }
 
 // move does what a key asks for that moves the cursor or the text. While the text has the whole room, the arrows move
@@ -212,11 +273,13 @@ func (q *Queue) setWhole(whole bool) {
 	q.arrange()
 }
 
-// leave goes one step back: from the whole text to the list, then from the filter to everything.
+// leave goes one step back: from the whole text to the list, then to no marks, then from the filter to everything.
 func (q *Queue) leave() {
 	switch {
 	case q.whole:
 		q.setWhole(false)
+	case len(q.marks) > 0:
+		clear(q.marks)
 	case q.filter != "":
 		q.filter = ""
 		q.refill()

@@ -43,7 +43,7 @@ type row struct {
 }
 
 // rowOf writes the row of a request.
-func rowOf(item feed.Item, look theme.Theme, now time.Time, fresh, sending bool) row {
+func rowOf(item feed.Item, look theme.Theme, now time.Time, fresh, sending, marked bool) row {
 	r := row{
 		sign: sign(item.AgentRequest, look), mark: " ",
 		age:   age(item.CreationTimestamp.Time, now),
@@ -53,6 +53,8 @@ func rowOf(item feed.Item, look theme.Theme, now time.Time, fresh, sending bool)
 	switch {
 	case sending:
 		r.mark = look.Sending
+	case marked:
+		r.mark = look.Marked
 	case fresh:
 		r.mark = look.New
 	}
@@ -119,7 +121,8 @@ func (q *Queue) Signs() []page.Sign {
 		{Sign: l.Denied, Means: "denied"}, {Sign: l.Executing, Means: "being executed"}, {Sign: l.Done, Means: "done"},
 		{Sign: l.Failed, Means: "failed or expired"}, {Sign: l.Unknown, Means: "being evaluated"},
 		{Sign: l.New, Means: "came while you were here, not looked at yet"},
-		{Sign: l.Sending, Means: "your decision is on its way"},
+		{Sign: l.Marked, Means: "marked: the next decision is about it"},
+		{Sign: l.Sending, Means: "your decision is on its way, or waits to be taken back"},
 	}
 }
 
@@ -149,7 +152,8 @@ func (q *Queue) listLines() []string {
 func (q *Queue) rowLine(at int, c columns) string {
 	item := q.rows[at]
 	_, sending := q.sent[item.Key()]
-	r := rowOf(item, q.Look, q.now, q.isFresh(item), sending)
+	_, marked := q.marks[item.Key()]
+	r := rowOf(item, q.Look, q.now, q.isFresh(item), sending, marked)
 	body := r.line(c, q.Look.Cut)
 	switch {
 	case at == q.cursor.at:

@@ -5,8 +5,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/part/pager"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/record"
 )
 
@@ -16,7 +18,7 @@ type preview struct {
 	// shown is what the lines of the pager were made of.
 	shown edition
 	// read holds, for each request whose record was shown to its end, the version that was.
-	read map[types.UID]string
+	read map[types.UID]*v1alpha1.AgentRequest
 }
 
 // edition is one version of a request, written for one width and time zone.
@@ -45,15 +47,30 @@ func (q *Queue) display() {
 	if want.key != q.preview.shown.key {
 		q.preview.pager.Home()
 	}
-	q.preview.pager.SetLines(record.Lines(item.AgentRequest, q.Look, want.zone, want.width))
+	lines := record.Lines(item.AgentRequest, q.Look, want.zone, want.width)
+	q.preview.pager.SetLines(append(q.sinceRead(item, want.width), lines...))
 	q.preview.shown = want
+}
+
+// sinceRead says what changed since a request was read to its end, above its record.
+func (q *Queue) sinceRead(item feed.Item, width int) []string {
+	read, ok := q.preview.read[item.Key()]
+	if !ok || read.ResourceVersion == item.ResourceVersion {
+		return nil
+	}
+	changes := record.Changes(read, item.AgentRequest)
+	if len(changes) == 0 {
+		return nil
+	}
+	lines := []string{q.Look.Soon.Render(text.Cut("CHANGED SINCE YOU READ IT", width, q.Look.Cut))}
+	return append(append(lines, record.ChangeLines(changes, q.Look, width, 0)...), "")
 }
 
 // noteRead remembers that the end of the record is on the screen. It is called when a key comes, because only then the
 // page surely was on the screen before.
 func (q *Queue) noteRead() {
-	if q.preview.pager.AtEnd() {
-		q.preview.read[q.preview.shown.key] = q.preview.shown.version
+	if q.preview.pager.AtEnd() && q.cursor.key == q.preview.shown.key {
+		q.preview.read[q.cursor.key] = q.cursor.item.AgentRequest
 	}
 }
 
@@ -63,6 +80,6 @@ func (q *Queue) wholeWasShown(item feed.Item) bool {
 	if p.pager.AtEnd() && p.shown.key == item.Key() && p.shown.version == item.ResourceVersion {
 		return true
 	}
-	version, ok := p.read[item.Key()]
-	return ok && version == item.ResourceVersion
+	read, ok := p.read[item.Key()]
+	return ok && read.ResourceVersion == item.ResourceVersion
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,9 +22,12 @@ type chaos struct {
 	version string
 	// jumped is when the highlight last changed without a key of the user that moves it.
 	jumped time.Time
-	// about is the request whose form is open, -1 for none.
-	about int
-	sizes [][2]int
+	// about is the first request of the form that is open, -1 for none; was is the one before.
+	about, was int
+	// allowed are the decisions that the user sent, as name and version; checked is how many calls were looked at.
+	allowed map[call]bool
+	checked int
+	sizes   [][2]int
 }
 
 // What is decided is what was highlighted, whatever comes and goes; and nothing is decided within the rest after the
@@ -36,11 +40,12 @@ func TestDecidedIsHighlighted(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := &chaos{
-					desk: newDesk(t, 120, 36, Options{}), random: rand.New(rand.NewPCG(seed, 1)), next: 1000, seen: -1, about: -1,
+					desk: newDesk(t, 120, 36, Options{Hold: time.Duration(seed%2) * time.Second}), allowed: map[call]bool{}, random: rand.New(rand.NewPCG(seed, 1)), next: 1000, seen: -1, about: -1,
 					sizes: [][2]int{{120, 36}, {80, 20}, {100, 12}, {60, 11}},
 				}
 				for range steps {
 					c.step()
+					c.checkSent()
 					if t.Failed() {
 						t.Fatalf("seed %d\n%s\n%s", seed, c.queue.View(), c.prompt())
 					}
@@ -109,45 +114,97 @@ func (c *chaos) pick() int {
 // key presses a key, with the checks that belong to it.
 func (c *chaos) key() {
 	keys := []string{
-		"j", "j", "k", "g", "G", "n", "J", "pgdown", "ctrl+f", "tab", "enter", "esc", "jjk", "jd",
+		"j", "j", "k", "home", "G", "n", "J", "pgdown", "ctrl+f", "tab", "enter", "esc", "jjk", "jd",
+		" ", " ", "v", "g", "u", "u", "esc",
 		"a", "a", "a", "d", "d", "d", "ctrl+a", "ctrl+a",
 	}
 	if c.about >= 0 {
-		keys = []string{"x", "a", "d", "enter", "enter", "enter", "enter", "esc"}
+		keys = []string{"x", "a", "d", "1", "2", "enter", "enter", "enter", "enter", "esc"}
 	}
 	key := keys[c.random.IntN(len(keys))]
 	highlighted, about, before := c.highlighted(), c.about, len(c.sent(0))
+	open, held, marked := c.queue.form, slices.Clone(c.queue.held), c.markedOnScreen()
 	c.Press(key)
 
-	c.about = -1
+	c.was, c.about = c.about, -1
 	if c.queue.form != nil {
-		c.about = number(c.T, strings.TrimPrefix(c.queue.form.item.Name, "r-"))
+		c.about = number(c.T, strings.TrimPrefix(c.queue.form.item().Name, "r-"))
 		if about < 0 {
-			c.formOpened(highlighted)
+			c.formOpened(highlighted, marked)
 		}
 	}
 	switch sent := c.sent(before); {
-	case len(sent) == 0:
-	case len(sent) > 1 || key != "enter" || about < 0:
+	case open != nil && c.queue.form == nil && key == "enter":
+		c.allow(open, highlighted)
+		if c.highlighted() != highlighted {
+			c.jumped = time.Now() // the cursor went on to the next
+		}
+	case len(sent) > 0:
 		c.Errorf("key %q sent %v", key, sent)
-	case sent[0].name != fmt.Sprintf("r-%05d", about) || highlighted >= 0 && highlighted != about:
-		c.Errorf("sent was %v, the form was about %d, highlighted was %d", sent[0], about, highlighted)
-	default:
-		c.jumped = time.Now() // the cursor went on to the next
+	}
+	if key == "u" && len(c.queue.held) < len(held) {
+		taken := held[len(held)-1]
+		for _, item := range taken.items {
+			delete(c.allowed, call{item.Name, item.ResourceVersion, taken.approve})
+		}
 	}
 	c.look(true)
 }
 
+// allow notes what the user sent, and checks that it is what is or was on the screen.
+func (c *chaos) allow(f *form, highlighted int) {
+	if !f.marked && highlighted >= 0 && highlighted != c.was {
+		c.Errorf("sent was %d, highlighted was %d", c.was, highlighted)
+	}
+	for _, item := range f.items {
+		c.allowed[call{item.Name, item.ResourceVersion, f.approve}] = true
+	}
+}
+
+// checkSent checks that nothing left the queue but what the user sent.
+func (c *chaos) checkSent() {
+	for _, sent := range c.sent(c.checked) {
+		c.checked++
+		if !c.allowed[sent] {
+			c.Errorf("%v was sent by nobody", sent)
+		}
+	}
+}
+
+// markedOnScreen returns the requests with a mark, as the screen shows them; ok is false when it does not show all.
+func (c *chaos) markedOnScreen() map[string]bool {
+	marked := map[string]bool{}
+	for _, line := range strings.Split(c.queue.View(), "\n") {
+		if m := actionPattern.FindStringSubmatch(line); m != nil && strings.Contains(line, c.queue.Look.Marked) {
+			marked["r-"+m[1]] = true
+		}
+	}
+	return marked
+}
+
 // formOpened checks what the form is about.
-func (c *chaos) formOpened(highlighted int) {
+func (c *chaos) formOpened(highlighted int, marked map[string]bool) {
+	if quiet := time.Since(c.jumped); quiet < restTime {
+		c.Errorf("the form opened %s after the highlight moved by itself", quiet)
+	}
+	items := c.queue.form.items
+	if c.queue.form.marked {
+		names := map[string]bool{}
+		for _, item := range items {
+			names[item.Name] = true
+		}
+		for name := range marked {
+			if !names[name] {
+				c.Errorf("%s is marked and the form is not about it", name)
+			}
+		}
+		return
+	}
 	if !strings.Contains(c.prompt(), fmt.Sprintf("x%05d", c.about)) {
 		c.Errorf("the form does not name request %d", c.about)
 	}
 	if highlighted >= 0 && highlighted != c.about {
 		c.Errorf("the form is about request %d, highlighted was %d", c.about, highlighted)
-	}
-	if quiet := time.Since(c.jumped); quiet < restTime {
-		c.Errorf("the form opened %s after the highlight moved by itself", quiet)
 	}
 }
 

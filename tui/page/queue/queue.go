@@ -7,7 +7,9 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/list"
@@ -19,6 +21,8 @@ import (
 type Reviewer interface {
 	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
 	Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
+	// Get tells who decided a request that could not be decided any more.
+	Get(ctx context.Context, namespace, name string) (wire.RequestState, error)
 }
 
 // Options are what a Queue is made of.
@@ -29,6 +33,10 @@ type Options struct {
 	Do page.Do
 	// ReadOnly turns the decision keys off.
 	ReadOnly bool
+	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
+	Hold time.Duration
+	// Limits are the times after which requests change by themselves.
+	Limits deadline.Limits
 }
 
 // Queue is the page. It keeps the cursor, the filter and the drafts; everything else is in the snapshot.
@@ -60,9 +68,16 @@ type Queue struct {
 	// search and form are what is being typed, if anything; at most one of them is there.
 	search *prompt.Prompt
 	form   *form
-	// sent are the decisions under way, drafts the reasons that were typed and not sent.
+	// sent are the decisions under way, held those of them that can be taken back, oldest first; drafts are the reasons
+	// that were typed and not sent.
 	sent   map[types.UID]struct{}
+	held   []*order
 	drafts map[types.UID]string
+	// marks are the requests that the next decision is about, as they were when they were marked; lastMark is where a
+	// range begins, likes how many others are like the one under the cursor.
+	marks    map[types.UID]feed.Item
+	lastMark types.UID
+	likes    int
 }
 
 // New returns the page, with nothing to show until the first snapshot comes.
@@ -70,7 +85,8 @@ func New(o Options) *Queue {
 	return &Queue{
 		Options: o, keys: newKeyMap(),
 		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
-		preview: preview{read: map[types.UID]string{}},
+		marks:   map[types.UID]feed.Item{},
+		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}},
 	}
 }
 
@@ -98,6 +114,7 @@ func (q *Queue) arrange() {
 // Update implements page.Page.
 func (q *Queue) Update(msg tea.Msg) tea.Cmd {
 	cmd := q.update(msg)
+	q.likes = len(q.alike())
 	q.display()
 	return cmd
 }
@@ -112,11 +129,14 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 		q.rest.end(msg)
 	case decided:
 		return q.settle(msg)
+	case heldOver:
+		return q.release(msg)
 	case tea.KeyMsg:
+		if q.form != nil {
+			return q.typeReason(msg)
+		}
 		q.noteRead()
 		switch {
-		case q.form != nil:
-			return q.typeReason(msg)
 		case q.search != nil:
 			return q.typeFilter(msg)
 		default:

@@ -50,7 +50,7 @@ func TestArrivalsDoNotMoveTheCursor(t *testing.T) {
 
 func TestNewestFirstDoesNotMoveEither(t *testing.T) {
 	atDesk(t, 120, 40, 3, func(d *desk) {
-		d.Press("tab", "g")
+		d.Press("tab", "home")
 		d.wantHighlighted(2)
 		line := d.line()
 		d.put(item(7))

@@ -138,7 +138,7 @@ func TestRowOfAgentText(t *testing.T) {
 	it := item(0)
 	it.Spec.AgentIdentity, it.Spec.Action = "evil\x1b[2J", "del\u202eete"
 	it.Spec.Target.URI = "k8s://prod/\u200b" + string(make([]byte, 1<<20))
-	r := rowOf(it, look(), noon, true, false)
+	r := rowOf(it, look(), noon, true, false, false)
 	if r.agent != `evil\x1b[2J` || r.action != `del\u202eete` || len(r.target) > 5*nameLimit || r.mark != look().New {
 		t.Errorf("agent %q, action %q, %d bytes of target, mark %q", r.agent, r.action, len(r.target), r.mark)
 	}

@@ -94,7 +94,7 @@ func (q *Queue) rule(joint string, at int) string {
 // textRule draws the rule that tells where list and preview stand: what is new out of sight, and how much of the text
 // is hidden.
 func (q *Queue) textRule(wall int, joint string) string {
-	left, right := q.newcomers(), q.place()
+	left, right := q.aside(), q.place()
 	leftWidth := wall
 	if joint == "" {
 		leftWidth = max(q.width-text.Width(right)-4, 0)
@@ -132,6 +132,18 @@ func (q *Queue) place() string {
 	}
 }
 
+// aside says what is worth knowing about the list: how many rows are new, marked, or like the one under the cursor.
+func (q *Queue) aside() string {
+	words := q.newcomers()
+	if company := q.company(); company != "" {
+		if words != "" {
+			words += " " + q.Look.Dot + " "
+		}
+		words += company
+	}
+	return words
+}
+
 // newcomers says how many rows are new, and where those are that are out of sight.
 func (q *Queue) newcomers() string {
 	if len(q.fresh) == 0 {
@@ -165,41 +177,6 @@ func (q *Queue) Prompt() []string {
 		}
 	default:
 		return nil
-	}
-}
-
-// formLines draws the form for a decision.
-func (q *Queue) formLines() []string {
-	f := q.form
-	verb := q.Look.Accent.Render(f.verb())
-	if f.unread {
-		verb = q.Look.Alert.Render("approve unread")
-	}
-	before := " " + verb + "  " + q.Look.Title.Render(name(f.item.Spec.Action)) + " "
-	after := "  (" + name(f.item.Spec.AgentIdentity) + ")"
-	room := max(q.width-text.Width(before)-text.Width(after), q.width/3)
-	head := before + q.Look.Title.Render(shorten(targetName(f.item.Spec.Target.URI), room, q.Look.Cut)) + after
-	lead := " reason, the agent reads this: "
-	if f.approve {
-		lead = " note: "
-		if f.needsReason() {
-			lead = " why live endpoints do not matter: "
-		}
-	}
-	if len(lead) > q.width/2 {
-		lead = " reason: "
-	}
-	foot := " enter send   esc back"
-	if cause := f.blocked(q); cause != "" {
-		foot = " enter: " + q.Look.Soon.Render(cause) + "   esc back"
-	}
-	if f.reason.Full() {
-		foot += "   full"
-	}
-	return []string{
-		text.Cut(head, q.width, q.Look.Cut),
-		lead + f.reason.View(q.width-len(lead)-1),
-		text.Cut(foot, q.width, q.Look.Cut),
 	}
 }
 

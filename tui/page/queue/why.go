@@ -23,6 +23,12 @@ func (q *Queue) whyNot(approve bool) string {
 	if cause := q.whyNotAtAll(); cause != "" {
 		return cause
 	}
+	if len(q.marks) > 0 {
+		if n := q.unread(q.marked()); approve && n > 0 {
+			return fmt.Sprintf("%d of %d not read to the end", n, len(q.marks))
+		}
+		return ""
+	}
 	if approve && !q.wholeWasShown(q.cursor.item) {
 		if q.layout.textHeight == 0 {
 			return "not read yet, enter shows it"
@@ -47,6 +53,24 @@ func (q *Queue) whyNotAtAll() string {
 		return offline(q.snapshot)
 	case !mayReview(*q.snapshot.Who):
 		return fmt.Sprintf("role %s may not, reviewer may", safetext.ID(q.snapshot.Who.Role))
+	case len(q.marks) > 0:
+		return q.resting() // what is marked was looked at when it was marked
+	default:
+		return q.whyNotThis(r, sent)
+	}
+}
+
+// resting says why the decision keys rest, if they do.
+func (q *Queue) resting() string {
+	if q.rest.on {
+		return q.rest.cause
+	}
+	return ""
+}
+
+// whyNotThis says what about the request under the cursor is in the way of a decision.
+func (q *Queue) whyNotThis(r *v1alpha1.AgentRequest, sent bool) string {
+	switch {
 	case q.cursor.gone:
 		return "it was deleted"
 	case sent:
@@ -57,10 +81,8 @@ func (q *Queue) whyNotAtAll() string {
 		return "own request, use another reviewer"
 	case !waits(r):
 		return "policies are being evaluated"
-	case q.rest.on:
-		return q.rest.cause
 	default:
-		return ""
+		return q.resting()
 	}
 }
 

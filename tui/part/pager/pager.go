@@ -21,7 +21,7 @@ func (p *Pager) SetHeight(height int) {
 }
 
 // Height returns how many lines are shown.
-func (p Pager) Height() int { return p.height }
+func (p *Pager) Height() int { return p.height }
 
 // Scroll moves by n lines, down for a positive n, and stops at both ends.
 func (p *Pager) Scroll(n int) {
@@ -35,18 +35,18 @@ func (p *Pager) Home() { p.top = 0 }
 func (p *Pager) End() { p.Scroll(len(p.lines)) }
 
 // Visible returns the lines that are shown.
-func (p Pager) Visible() []string { return p.lines[p.top:p.bottom()] }
+func (p *Pager) Visible() []string { return p.lines[p.top:p.bottom()] }
 
 // Above and Below return how many lines are hidden there.
-func (p Pager) Above() int { return p.top }
+func (p *Pager) Above() int { return p.top }
 
 // Below returns how many lines are hidden below.
-func (p Pager) Below() int { return len(p.lines) - p.bottom() }
+func (p *Pager) Below() int { return len(p.lines) - p.bottom() }
 
 // Len returns the number of lines.
-func (p Pager) Len() int { return len(p.lines) }
+func (p *Pager) Len() int { return len(p.lines) }
 
 // AtEnd reports whether the last line is shown. A Pager without room shows nothing.
-func (p Pager) AtEnd() bool { return p.height > 0 && p.Below() == 0 }
+func (p *Pager) AtEnd() bool { return p.height > 0 && p.Below() == 0 }
 
-func (p Pager) bottom() int { return min(p.top+p.height, len(p.lines)) }
+func (p *Pager) bottom() int { return min(p.top+p.height, len(p.lines)) }

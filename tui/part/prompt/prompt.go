@@ -35,10 +35,10 @@ func (p *Prompt) SetValue(s string) {
 }
 
 // Value returns the text.
-func (p Prompt) Value() string { return p.input.Value() }
+func (p *Prompt) Value() string { return p.input.Value() }
 
 // Full reports whether no further character is taken.
-func (p Prompt) Full() bool { return len([]rune(p.Value())) >= p.input.CharLimit }
+func (p *Prompt) Full() bool { return len([]rune(p.Value())) >= p.input.CharLimit }
 
 // Update edits the text.
 func (p *Prompt) Update(msg tea.Msg) tea.Cmd {
@@ -49,7 +49,7 @@ func (p *Prompt) Update(msg tea.Msg) tea.Cmd {
 
 // View returns the part of the text around the caret that fits in width columns, with marks where it goes on. The
 // text is drawn as harmless as everything else, because it may have been pasted.
-func (p Prompt) View(width int) string {
+func (p *Prompt) View(width int) string {
 	at := p.input.Position()
 	cells := p.cells(at)
 	from, to := at, at+1
@@ -72,7 +72,7 @@ func (p Prompt) View(width int) string {
 }
 
 // cells draws each character and the end of the text, one of them with the caret.
-func (p Prompt) cells(at int) []string {
+func (p *Prompt) cells(at int) []string {
 	runes := []rune(p.Value())
 	cells := make([]string, 0, len(runes)+1)
 	for _, r := range runes {
