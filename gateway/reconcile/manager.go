@@ -30,8 +30,10 @@ import (
 const (
 	// leaseName is the Lease that the working replica holds.
 	leaseName = "aip-gateway.governance.aip.io"
-	// stopTimeout is how long running reconciles may take to end.
-	stopTimeout = 5 * time.Second
+	// workTimeout is how long one reconcile may take, and stopTimeout how long a manager that stops waits for those that
+	// run: longer, so that none outlives it.
+	workTimeout = 4 * time.Second
+	stopTimeout = workTimeout + time.Second
 	// workers is how many requests are driven at once. Each spends its time waiting for the API server.
 	workers = 8
 	// A reconcile that failed is tried again after minDelay, then ever later up to maxDelay.

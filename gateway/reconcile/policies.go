@@ -34,9 +34,11 @@ type policies struct {
 
 // Reconcile writes the Valid condition of one policy, unless it stands there already.
 func (p *policies) Reconcile(ctx context.Context, key reconcile.Request) (reconcile.Result, error) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
 	found, err := p.store.Policy(ctx, key.Namespace, key.Name)
 	if err != nil {
-		return reconcile.Result{}, unlessMoot(ctx, err)
+		return reconcile.Result{}, unlessMoot(err)
 	}
 	condition := valid(found)
 	condition.LastTransitionTime = metav1.NewTime(p.now())
@@ -45,7 +47,7 @@ func (p *policies) Reconcile(ctx context.Context, key reconcile.Request) (reconc
 		return reconcile.Result{}, nil
 	}
 	if err := p.store.SetPolicyStatus(ctx, found, *status); err != nil {
-		return reconcile.Result{}, unlessMoot(ctx, err)
+		return reconcile.Result{}, unlessMoot(err)
 	}
 	if condition.Status == metav1.ConditionFalse {
 		p.log.WarnContext(ctx, "SafetyPolicy does not compile", "name", key.String(), "cause", condition.Message)

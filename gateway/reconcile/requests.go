@@ -29,9 +29,11 @@ type requests struct {
 // Reconcile brings one request as far as it can go now and stores its status once. When the request changed since it
 // was read, nothing is stored: the watch is about to bring the newer version, which is looked at anew.
 func (r *requests) Reconcile(ctx context.Context, key reconcile.Request) (reconcile.Result, error) {
+	ctx, cancel := toTheEnd(ctx)
+	defer cancel()
 	request, err := r.store.Get(ctx, key.Namespace, key.Name)
 	if err != nil {
-		return reconcile.Result{}, unlessMoot(ctx, err)
+		return reconcile.Result{}, unlessMoot(err)
 	}
 	status, err := r.advance(ctx, request)
 	if err != nil {
@@ -42,16 +44,22 @@ func (r *requests) Reconcile(ctx context.Context, key reconcile.Request) (reconc
 		return reconcile.Result{}, nil
 	}
 	if err := r.store.SetStatus(ctx, request, status); err != nil {
-		return reconcile.Result{}, unlessMoot(ctx, err)
+		return reconcile.Result{}, unlessMoot(err)
 	}
 	r.log.InfoContext(ctx, "AgentRequest is "+to.String(), "name", key.String(), "was", from.String(),
 		"agent", request.Spec.AgentIdentity, "action", request.Spec.Action, "target", request.Spec.Target.URI)
 	return reconcile.Result{}, nil
 }
 
+// toTheEnd returns a context for one reconcile, which has workTimeout. A manager that stops lets what it began come to
+// its end: a write that is cut off may have happened or not, and nobody would know.
+func toTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), workTimeout)
+}
+
 // unlessMoot returns nil for errors after which the watch brings what is needed, or nothing is left to do.
-func unlessMoot(ctx context.Context, err error) error {
-	if ctx.Err() != nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
+func unlessMoot(err error) error {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
 		return nil
 	}
 	return err
