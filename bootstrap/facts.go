@@ -99,6 +99,8 @@ type ProofFacts struct {
 type TimingFacts struct {
 	Total time.Duration            `json:"total,omitempty"`
 	Steps map[string]time.Duration `json:"steps,omitempty"`
+	// Critical are the steps that the run waited for, in order: of steps side by side the one that took longest.
+	Critical []string `json:"critical,omitempty"`
 }
 
 // merge returns base with every section that one of the changed copies changed.

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ func (r Runner) Up(ctx context.Context, plan Plan, facts Facts) (Facts, int, err
 		outcomes := r.stage(ctx, stage, facts)
 		var changed []Facts
 		var failures []error
+		timing.Critical = append(timing.Critical, slowest(outcomes))
 		for _, o := range outcomes {
 			timing.Steps[o.step] = o.took
 			changed = append(changed, o.facts)
@@ -126,6 +128,11 @@ type outcome struct {
 	applied bool
 	took    time.Duration
 	err     error
+}
+
+// slowest names the step that the others of its stage were waited with for.
+func slowest(outcomes []outcome) string {
+	return slices.MaxFunc(outcomes, func(a, b outcome) int { return cmp.Compare(a.took, b.took) }).step
 }
 
 // errOtherFailed ends the steps beside one that failed. It is no failure of theirs.

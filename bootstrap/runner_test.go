@@ -38,6 +38,11 @@ func TestUpMakesAllInOrderAndMergesTheSections(t *testing.T) {
 	if len(facts.Timing.Steps) != 4 || facts.Timing.Total <= 0 {
 		t.Errorf("timing: %+v", facts.Timing)
 	}
+	waited := "identity" // of the two side by side, the slower one
+	if facts.Timing.Steps["gateway"] > facts.Timing.Steps[waited] {
+		waited = "gateway"
+	}
+	equal(t, "critical path", facts.Timing.Critical, []string{"cluster", waited, "proof"})
 	if last := r.saved[len(r.saved)-1]; last.Timing.Total != facts.Timing.Total || last.Proof.Of != "all" {
 		t.Errorf("what was kept is not what was returned: %+v", last)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +67,7 @@ func (a *app) summary(f bootstrap.Facts, applied int) error {
 	case applied == 0:
 		b.WriteString("\nReady as before: nothing had to be done.\n")
 	case f.Timing.Total > 0:
-		fmt.Fprintf(&b, "\nReady in %s%s.\n", progress.Took(f.Timing.Total), longest(f.Timing))
+		fmt.Fprintf(&b, "\nReady in %s%s.\n", progress.Took(f.Timing.Total), critical(f.Timing))
 	}
 	for i, what := range strings.FieldsFunc(f.Proof.Missing, func(r rune) bool { return r == '\n' }) {
 		if i == 0 {
@@ -115,21 +114,18 @@ func firstAgent(f bootstrap.Facts) string {
 	return "CLIENT"
 }
 
-// longest names the two steps that took the most time, when they took half of it together.
-func longest(t bootstrap.TimingFacts) string {
-	names := make([]string, 0, len(t.Steps))
-	for name := range t.Steps {
-		names = append(names, name)
+// critical names the steps that the run spent its time in, one after the other, without those that hardly count.
+func critical(t bootstrap.TimingFacts) string {
+	var path []string
+	for _, step := range t.Critical {
+		if took := t.Steps[step]; took > t.Total/20 { //nolint:mnd // a twentieth: nobody would look there first
+			path = append(path, step+" "+progress.Took(took))
+		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return int(t.Steps[b] - t.Steps[a]) })
-	if len(names) < 2 {
+	if len(path) < 2 {
 		return ""
 	}
-	first, second := names[0], names[1]
-	if t.Steps[first]+t.Steps[second] < t.Total/2 {
-		return ""
-	}
-	return fmt.Sprintf(" (%s %s and %s %s took the most)", first, progress.Took(t.Steps[first]), second, progress.Took(t.Steps[second]))
+	return ": " + strings.Join(path, ", then ")
 }
 
 // since returns how long ago at was, as people write it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -61,10 +63,12 @@ func NewManager(config *rest.Config, o ManagerOptions) (manager.Manager, error) 
 	if err := coordinationv1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("register types: %w", err)
 	}
+	logger := logr.FromSlogHandler(quiet{o.Log.Handler()})
+	log.SetLogger(logger) // some parts ask for no other; without it they print a stack trace
 	m, err := manager.New(config, manager.Options{
 		Scheme:         scheme,
 		MapperProvider: kinds,
-		Logger:         logr.FromSlogHandler(quiet{o.Log.Handler()}),
+		Logger:         logger,
 		Cache:          cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		Metrics: server.Options{
 			BindAddress: "0",
@@ -135,11 +139,29 @@ func controllerOptions(workers int) controller.Options {
 	}
 }
 
-// quiet passes warnings and errors on: what controller-runtime says at lower levels is about itself.
+// quiet passes warnings and errors on: what controller-runtime says at lower levels is about itself. Two errors are part
+// of ordinary life: a write that came second, as that of the replica that was too late for the Lease, after which
+// whoever wrote looks again; and the loss of the Lease, which is given up when the manager stops. One that is lost while
+// it works ends Start with that error.
 type quiet struct{ slog.Handler }
+
+// leaseLost is the text of an error that controller-runtime exports no value for.
+const leaseLost = "leader election lost"
 
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
+}
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	ordinary := false
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		ordinary = ok && (apierrors.IsConflict(err) || err.Error() == leaseLost)
+		return !ordinary
+	})
+	if ordinary {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
 }
 func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(attrs)} }
 func (q quiet) WithGroup(name string) slog.Handler       { return quiet{q.Handler.WithGroup(name)} }
