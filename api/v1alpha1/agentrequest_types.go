@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Phase is the place of an AgentRequest in its lifecycle. The empty Phase means that the request was stored and
@@ -41,6 +42,11 @@ const (
 	ConditionExecuting        = "Executing"
 	ConditionCompleted        = "Completed"
 	ConditionFailed           = "Failed"
+	// ConditionLockAcquired is False while a request waits for the lock on its target, since when waiting began. It
+	// goes when the lock is there.
+	ConditionLockAcquired = "LockAcquired"
+	// ConditionFetcherSchemaViolation says that the facts about the target are not as their schema says.
+	ConditionFetcherSchemaViolation = "FetcherSchemaViolation"
 )
 
 // Labels and annotations that the gateway writes on an AgentRequest.
@@ -56,6 +62,17 @@ const (
 	// AnnotationSubmittedBy carries the identity of the token that submitted the request. It equals
 	// spec.agentIdentity unless an identity may act for another; nobody may decide what they submitted.
 	AnnotationSubmittedBy = "governance.aip.io/submitted-by"
+	// AnnotationGatewayDenied carries the denial code of a request that is refused at admission and kept as evidence.
+	AnnotationGatewayDenied = "governance.aip.io/gateway-denied"
+	// AnnotationCanExecute with the value "false" sends the request to AwaitingVerdict: its agent may not execute yet.
+	AnnotationCanExecute = "governance.aip.io/can-execute"
+	// AnnotationRequiresHumanApproval says what trust in the agent asks for: "true" holds the request for a reviewer
+	// whatever the policies say, "false" approves what policies would hold for one.
+	AnnotationRequiresHumanApproval = "governance.aip.io/requires-human-approval"
+	// AnnotationTrustLevel carries the level of trust that counted at admission.
+	AnnotationTrustLevel = "governance.aip.io/effective-trust-level"
+	// AnnotationUnregistered with the value "true" says that the agent has no registration.
+	AnnotationUnregistered = "governance.aip.io/unregistered"
 )
 
 // AgentRequest is one action that an agent wants to take and what became of it.
@@ -69,6 +86,7 @@ const (
 // +kubebuilder:printcolumn:name="Target",type=string,priority=1,JSONPath=`.spec.target.uri`
 // +kubebuilder:printcolumn:name="Denial",type=string,priority=1,JSONPath=`.status.denial.code`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.humanApproval) || has(oldSelf.spec.humanApproval) || self.spec.humanApproval.forGeneration == self.?status.?evaluationGeneration.orValue(0)",message="humanApproval.forGeneration must be status.evaluationGeneration: the request was evaluated again since, look at it and decide about that"
 type AgentRequest struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -293,102 +311,8 @@ type GovernedResourceRef struct {
 	Name string `json:"name"`
 	// Generation of the GovernedResource.
 	Generation int64 `json:"generation"`
-}
-
-// AgentRequestStatus is what became of a request.
-type AgentRequestStatus struct {
-	// Phase is the place in the lifecycle.
+	// UID of the GovernedResource: one that is made again under the same name is another one.
 	//
 	// +optional
-	Phase Phase `json:"phase,omitempty"`
-	// Conditions say how the request came to its phase.
-	//
-	// +listType=map
-	// +listMapKey=type
-	// +optional
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Denial says why a request was denied or failed.
-	//
-	// +optional
-	Denial *Denial `json:"denial,omitempty"`
-	// LeaseName names the Lease that holds the target for this request.
-	//
-	// +optional
-	LeaseName string `json:"leaseName,omitempty"`
-	// EvaluationGeneration counts the evaluations after the first; the first is 0.
-	//
-	// +optional
-	EvaluationGeneration int64 `json:"evaluationGeneration,omitempty"`
-	// ControlPlaneVerification is what the gateway itself saw of the target.
-	//
-	// +optional
-	ControlPlaneVerification *ControlPlaneVerification `json:"controlPlaneVerification,omitempty"`
-	// GovernedResourceRef names the GovernedResource that matched at admission.
-	//
-	// +optional
-	GovernedResourceRef *GovernedResourceRef `json:"governedResourceRef,omitempty"`
-	// Result is what the agent reported after it executed.
-	//
-	// +optional
-	Result *Result `json:"result,omitempty"`
-}
-
-// Denial codes. A client may switch on them.
-const (
-	DenialPolicyViolation   = "POLICY_VIOLATION"
-	DenialEvaluationFailure = "EVALUATION_FAILURE"
-)
-
-// Denial says why a request was denied or failed.
-type Denial struct {
-	// Code is one of the denial codes.
-	Code string `json:"code"`
-	// Message is for people.
-	Message string `json:"message"`
-	// PolicyResults are the rules that spoke against the request.
-	//
-	// +optional
-	PolicyResults []PolicyResult `json:"policyResults,omitempty"`
-	// RetryAfterSeconds says when asking again may help.
-	//
-	// +optional
-	RetryAfterSeconds *int32 `json:"retryAfterSeconds,omitempty"`
-}
-
-// PolicyResult is what one rule said about a request.
-type PolicyResult struct {
-	// PolicyName is the name of the SafetyPolicy.
-	PolicyName string `json:"policyName"`
-	// RuleName is the name of the rule in it.
-	RuleName string `json:"ruleName"`
-	// Result is the action of the rule, or how its evaluation failed.
-	Result string `json:"result"`
-	// PolicyGeneration is the metadata.generation of the SafetyPolicy.
-	//
-	// +optional
-	PolicyGeneration int64 `json:"policyGeneration,omitempty"`
-}
-
-// ControlPlaneVerification is what the gateway itself saw of the target.
-type ControlPlaneVerification struct {
-	TargetExists              bool        `json:"targetExists"`
-	HasActiveEndpoints        bool        `json:"hasActiveEndpoints"`
-	FetchedAt                 metav1.Time `json:"fetchedAt"`
-	EvaluatedStateFingerprint string      `json:"evaluatedStateFingerprint,omitempty"`
-	ActiveEndpointCount       int32       `json:"activeEndpointCount,omitempty"`
-	ReadyReplicas             int32       `json:"readyReplicas,omitempty"`
-	SpecReplicas              int32       `json:"specReplicas,omitempty"`
-	DownstreamServices        []string    `json:"downstreamServices,omitempty"`
-}
-
-// Result is what the agent reported after it executed.
-type Result struct {
-	// URL leads to the evidence.
-	//
-	// +kubebuilder:validation:Pattern=`^https://.+`
-	URL string `json:"url"`
-	// Summary is for people.
-	//
-	// +kubebuilder:validation:MaxLength=512
-	Summary string `json:"summary"`
+	UID types.UID `json:"uid,omitempty"`
 }

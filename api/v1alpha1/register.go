@@ -18,7 +18,8 @@ func GroupVersion() schema.GroupVersion {
 // runtime.SchemeBuilder.
 func AddToScheme(scheme *runtime.Scheme) error {
 	gv := GroupVersion()
-	scheme.AddKnownTypes(gv, &AgentRequest{}, &AgentRequestList{}, &SafetyPolicy{}, &SafetyPolicyList{})
+	scheme.AddKnownTypes(gv, &AgentRequest{}, &AgentRequestList{}, &SafetyPolicy{}, &SafetyPolicyList{},
+		&GovernedResource{}, &GovernedResourceList{}, &AuditRecord{}, &AuditRecordList{})
 	metav1.AddToGroupVersion(scheme, gv)
 	return nil
 }

@@ -189,6 +189,11 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
+// kindsOfOurs are the kinds of governance.aip.io, those that others of them are about last.
+func kindsOfOurs() []string {
+	return []string{"agentrequests", "auditrecords", "safetypolicies", "governedresources"}
+}
+
 // ownResources are the kinds of governance.aip.io in a cluster of others.
 type ownResources struct{ resources }
 
@@ -200,7 +205,7 @@ func (ownResources) Remove(ctx context.Context, facts bootstrap.Facts, report bo
 	}
 	limited, cancel := context.WithTimeout(ctx, removeLimit)
 	defer cancel()
-	for _, resource := range []string{"agentrequests", "safetypolicies"} {
+	for _, resource := range kindsOfOurs() {
 		name := resource + ".governance.aip.io"
 		ours, others, err := usersOf(limited, config, resource, facts)
 		if err != nil {
@@ -241,7 +246,7 @@ func usersOf(ctx context.Context, config *rest.Config, resource string, facts bo
 	}
 	for i := range list.Items {
 		object := &list.Items[i]
-		name := object.GetNamespace() + "/" + object.GetName()
+		name := strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
 		if ownerOf(facts).Owns(object.GetLabels()) || cameThrough(object, facts) {
 			ours = append(ours, name)
 		} else {

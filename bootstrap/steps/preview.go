@@ -145,7 +145,8 @@ func (p existingPreflight) inventory(ctx context.Context, config *rest.Config, f
 		}
 	}
 	foreign, ours := 0, 0
-	for _, name := range []string{"agentrequests.governance.aip.io", "safetypolicies.governance.aip.io"} {
+	for _, resource := range kindsOfOurs() {
+		name := resource + ".governance.aip.io"
 		labels, there, err := p.labelsOf(ctx, config, name)
 		switch {
 		case err != nil:
@@ -157,7 +158,7 @@ func (p existingPreflight) inventory(ctx context.Context, config *rest.Config, f
 			preview.Uses = append(preview.Uses, "CustomResourceDefinition "+name)
 		}
 	}
-	has.definitions = foreign == 2 && ours == 0
+	has.definitions = foreign == len(kindsOfOurs()) && ours == 0
 	return has, errors.Join(faults...), nil
 }
 

@@ -98,7 +98,7 @@ func denied(reason string) Verdict { return Verdict{Reason: reason} }
 // Allow says whether a caller with roles may use a route with need.
 func Allow(need Need, roles Roles) Verdict {
 	var enough []Role
-	reason := ""
+	var reason string
 	switch need {
 	case None, Authenticated:
 		return allowed()
@@ -121,13 +121,13 @@ func Allow(need Need, roles Roles) Verdict {
 	return denied(reason)
 }
 
-// MayDecide says whether subject may approve or deny r. Nobody decides about what they asked for or submitted,
+// MayDecide says whether subject may approve, deny or grade r. Nobody decides about what they asked for or submitted,
 // whatever their roles.
 func MayDecide(subject string, r *v1alpha1.AgentRequest) Verdict {
-	switch {
-	case subject == "":
+	switch subject {
+	case "":
 		return denied("caller identity required")
-	case subject == r.Spec.AgentIdentity, subject == r.Annotations[v1alpha1.AnnotationSubmittedBy]:
+	case r.Spec.AgentIdentity, r.Annotations[v1alpha1.AnnotationSubmittedBy]:
 		return denied("forbidden: self-approval not permitted")
 	default:
 		return allowed()

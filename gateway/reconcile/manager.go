@@ -93,10 +93,12 @@ func kinds(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range []schema.GroupVersionKind{
 		v1alpha1.GroupVersion().WithKind("AgentRequest"), v1alpha1.GroupVersion().WithKind("SafetyPolicy"),
+		v1alpha1.GroupVersion().WithKind("AuditRecord"),
 		coordinationv1.SchemeGroupVersion.WithKind("Lease"),
 	} {
 		mapper.Add(kind, meta.RESTScopeNamespace)
 	}
+	mapper.Add(v1alpha1.GroupVersion().WithKind("GovernedResource"), meta.RESTScopeRoot)
 	return mapper, nil
 }
 

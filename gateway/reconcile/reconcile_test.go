@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
@@ -161,16 +162,16 @@ func reviewedThroughKubectl(t *testing.T, w world) {
 
 func voidDecisions(t *testing.T, w world) {
 	w.policyIn(t, w.ns, "void", v1alpha1.ActionRequireApproval)
-	for name, review := range map[string]string{
-		"own approval":       `{"decision":"approved","forGeneration":0,"approvedBy":"agent"}`,
-		"another evaluation": `{"decision":"approved","forGeneration":7,"approvedBy":"rev"}`,
-	} {
-		r := w.submit(t, "void")
-		w.patch(t, r, `{"spec":{"humanApproval":`+review+`}}`)
-		r = w.await(t, r, terminal)
-		if r.Status.Phase != v1alpha1.PhaseDenied || r.Status.Denial == nil || !strings.Contains(r.Status.Denial.Message, "does not count") {
-			t.Errorf("%s: phase %s, denial %+v", name, r.Status.Phase, r.Status.Denial)
-		}
+	r := w.submit(t, "void")
+	err := w.live.Patch(t.Context(), r.DeepCopy(), client.RawPatch("application/merge-patch+json",
+		[]byte(`{"spec":{"humanApproval":{"decision":"approved","forGeneration":7,"approvedBy":"rev"}}}`)))
+	if err == nil || !strings.Contains(err.Error(), "forGeneration must be status.evaluationGeneration") {
+		t.Errorf("an approval of another evaluation: %v", err)
+	}
+	w.patch(t, r, `{"spec":{"humanApproval":{"decision":"approved","forGeneration":0,"approvedBy":"agent"}}}`)
+	r = w.await(t, r, terminal)
+	if r.Status.Phase != v1alpha1.PhaseDenied || r.Status.Denial == nil || !strings.Contains(r.Status.Denial.Message, "does not count") {
+		t.Errorf("phase %s, denial %+v", r.Status.Phase, r.Status.Denial)
 	}
 }
 

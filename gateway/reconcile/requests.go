@@ -43,7 +43,7 @@ func (r *requests) Reconcile(ctx context.Context, key reconcile.Request) (reconc
 	if from == to {
 		return reconcile.Result{}, nil
 	}
-	if err := r.store.SetStatus(ctx, request, status); err != nil {
+	if _, err := r.store.SetStatus(ctx, request, status); err != nil {
 		return reconcile.Result{}, unlessMoot(err)
 	}
 	r.log.InfoContext(ctx, "AgentRequest is "+to.String(), "name", key.String(), "was", from.String(),

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNoNamespace: the namespace does not exist or is being deleted.
 	ErrNoNamespace = errors.New("no such namespace")
+	// ErrExists: there is an object of that name already.
+	ErrExists = errors.New("already exists")
 	// ErrConflict: what is stored is not what the writer had read.
 	ErrConflict = errors.New("changed meanwhile")
 	// ErrDeleted: the request that was followed is gone.
@@ -28,14 +31,18 @@ var (
 	ErrUnavailable = errors.New("the Kubernetes API is not available")
 )
 
-// InvalidError says that the API server refuses a request because of what it says.
+// InvalidError says that the API server refuses an object because of what it says.
 type InvalidError struct {
+	// Kind is the kind of the object; empty means AgentRequest.
+	Kind string
 	// Text lists the faults, each with its field.
 	Text string
 }
 
 // Error returns the faults.
-func (e *InvalidError) Error() string { return "invalid AgentRequest: " + e.Text }
+func (e *InvalidError) Error() string {
+	return "invalid " + cmp.Or(e.Kind, "AgentRequest") + ": " + e.Text
+}
 
 // classify wraps an error of the Kubernetes client with what was tried, and with one of the errors above.
 func classify(action string, err error) error {
@@ -48,10 +55,12 @@ func classify(action string, err error) error {
 		return fmt.Errorf("%s: %w: %w", action, ErrNoNamespace, err)
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("%s: %w: %w", action, notFound(err), err)
+	case apierrors.IsAlreadyExists(err):
+		return fmt.Errorf("%s: %w: %w", action, ErrExists, err)
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("%s: %w: %w", action, ErrConflict, err)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
-		return &InvalidError{Text: faults(err)}
+		return &InvalidError{Kind: kindOf(err), Text: faults(err)}
 	case unavailable(err):
 		return fmt.Errorf("%s: %w: %w", action, ErrUnavailable, err)
 	default:
@@ -78,6 +87,15 @@ func notFound(err error) error {
 	return ErrNotFound
 }
 
+// kindOf returns the kind of the object that err is about, or "".
+func kindOf(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
+	}
+	return status.Status().Details.Kind
+}
+
 // faults returns what the API server says about each field, without its repetition of the object's name.
 func faults(err error) string {
 	var status apierrors.APIStatus
@@ -94,4 +112,13 @@ func faults(err error) string {
 		return status.Status().Message
 	}
 	return strings.Join(out, "; ")
+}
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
+
+func unlessNotFound(err error) error {
+	if isNotFound(err) {
+		return nil
+	}
+	return err
 }

@@ -95,8 +95,9 @@ func (f fixture) create(t *testing.T, in store.Intent) *v1alpha1.AgentRequest {
 // finish puts a request into a phase.
 func (f fixture) finish(t *testing.T, r *v1alpha1.AgentRequest, phase v1alpha1.Phase) {
 	t.Helper()
-	check(t, f.SetStatus(t.Context(), r, v1alpha1.AgentRequestStatus{Phase: phase}))
-	_, err := f.Wait(t.Context(), r.Namespace, r.Name, func(r *v1alpha1.AgentRequest) bool { return r.Status.Phase == phase })
+	_, err := f.SetStatus(t.Context(), r, v1alpha1.AgentRequestStatus{Phase: phase})
+	check(t, err)
+	_, err = f.Wait(t.Context(), r.Namespace, r.Name, func(r *v1alpha1.AgentRequest) bool { return r.Status.Phase == phase })
 	check(t, err)
 }
 

@@ -23,7 +23,7 @@ const writeTimeout = 10 * time.Second
 
 // Options are what a Store works with.
 type Options struct {
-	// Cache holds AgentRequests and SafetyPolicies of all namespaces; somebody else starts it.
+	// Cache holds the custom resources of all namespaces; somebody else starts it.
 	Cache cache.Cache
 	// Live talks to the API server without a cache in between.
 	Live client.Client
@@ -79,6 +79,9 @@ func (s *Store) Start(ctx context.Context) error {
 	registration, err := informer.AddEventHandler(s.hub)
 	if err != nil {
 		return fmt.Errorf("follow AgentRequests: %w", err)
+	}
+	if err := s.indexRecords(ctx); err != nil {
+		return err
 	}
 	select {
 	case <-registration.HasSyncedChecker().Done():
@@ -161,38 +164,4 @@ func newestFirst(a, b *v1alpha1.AgentRequest) int {
 		return c
 	}
 	return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-}
-
-// SetStatus stores status as the status of r, provided that r is still what is stored; else it returns ErrConflict.
-func (s *Store) SetStatus(ctx context.Context, r *v1alpha1.AgentRequest, status v1alpha1.AgentRequestStatus) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	changed := r.DeepCopy()
-	changed.Status = status
-	return classify("write status of AgentRequest", s.live.Status().Update(ctx, changed))
-}
-
-// Policies returns the SafetyPolicies of all namespaces, as the cache has them.
-func (s *Store) Policies(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) {
-	var list v1alpha1.SafetyPolicyList
-	if err := s.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, classify("list SafetyPolicies", err)
-	}
-	return list.Items, nil
-}
-
-// Policy returns one SafetyPolicy as the cache has it, or ErrNotFound.
-func (s *Store) Policy(ctx context.Context, namespace, name string) (*v1alpha1.SafetyPolicy, error) {
-	var p v1alpha1.SafetyPolicy
-	err := s.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &p)
-	return &p, classify("get SafetyPolicy", err)
-}
-
-// SetPolicyStatus stores status as the status of p, provided that p is still what is stored; else ErrConflict.
-func (s *Store) SetPolicyStatus(ctx context.Context, p *v1alpha1.SafetyPolicy, status v1alpha1.SafetyPolicyStatus) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	changed := p.DeepCopy()
-	changed.Status = status
-	return classify("write status of SafetyPolicy", s.live.Status().Update(ctx, changed))
 }

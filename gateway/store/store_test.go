@@ -171,7 +171,7 @@ func TestGetListAndConflict(t *testing.T) {
 	if err != nil || names(list) != "two/Denied" {
 		t.Errorf("list: %s, %v", names(list), err)
 	}
-	if err := f.SetStatus(t.Context(), a, v1alpha1.AgentRequestStatus{Phase: v1alpha1.PhaseFailed}); !errors.Is(err, store.ErrConflict) {
+	if _, err := f.SetStatus(t.Context(), a, v1alpha1.AgentRequestStatus{Phase: v1alpha1.PhaseFailed}); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("write on an old version: %v", err)
 	}
 }
@@ -181,7 +181,7 @@ func TestWaitIsDrivenByTheWatch(t *testing.T) {
 	f := newFixture(t, 0, time.Now)
 	r := f.create(t, f.intent("agent", "one"))
 	go func() {
-		if err := f.SetStatus(t.Context(), r, v1alpha1.AgentRequestStatus{Phase: v1alpha1.PhaseApproved}); err != nil {
+		if _, err := f.SetStatus(t.Context(), r, v1alpha1.AgentRequestStatus{Phase: v1alpha1.PhaseApproved}); err != nil {
 			t.Error(err)
 		}
 	}()

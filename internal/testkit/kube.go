@@ -161,6 +161,10 @@ func (s *kubeServer) settle(ctx context.Context) error {
 	for kind, spec := range map[string]map[string]any{
 		"AgentRequest": {"agentIdentity": "a", "action": "a", "reason": "a", "target": map[string]any{"uri": "a"}},
 		"SafetyPolicy": {"rules": []any{map[string]any{"name": "a", "type": v1alpha1.RuleStateEvaluation, "action": v1alpha1.ActionLog, "expression": "true"}}},
+		"AuditRecord": {
+			"timestamp": "2026-01-01T00:00:00Z", "agentIdentity": "a", "agentRequestRef": "a", "action": "a", "targetURI": "a",
+			"event": string(v1alpha1.AuditRequestSubmitted), "reason": "a",
+		},
 	} {
 		object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 		object.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind(kind))

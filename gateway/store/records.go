@@ -1,0 +1,103 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+)
+
+// byRequest is the index by which the records of one request are found.
+const byRequest = "spec.agentRequestRef"
+
+// indexRecords makes the index, and with it the cache of AuditRecords. It asks again while the API server does not know the
+// type or does not answer.
+func (s *Store) indexRecords(ctx context.Context) error {
+	for {
+		err := s.cache.IndexField(ctx, &v1alpha1.AuditRecord{}, byRequest, func(o client.Object) []string {
+			if r, ok := o.(*v1alpha1.AuditRecord); ok {
+				return []string{r.Spec.AgentRequestRef}
+			}
+			return nil
+		})
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("follow AuditRecords: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// CreateRecord stores a record. One that is stored already is left as it is: records are named after what they tell.
+func (s *Store) CreateRecord(ctx context.Context, r *v1alpha1.AuditRecord) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := classify("create AuditRecord", s.live.Create(ctx, r))
+	if errors.Is(err, ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// Record returns one record as the cache has it, or ErrNotFound.
+func (s *Store) Record(ctx context.Context, namespace, name string) (*v1alpha1.AuditRecord, error) {
+	var r v1alpha1.AuditRecord
+	return &r, classify("get AuditRecord", s.cache.Get(ctx, key(namespace, name), &r, shared()))
+}
+
+// Records returns the records of a namespace (all when empty) for which match is true, the newest first. When request
+// is not empty, only those of requests of that name are asked, which is quick however many there are.
+func (s *Store) Records(
+	ctx context.Context, namespace, request string, match func(*v1alpha1.AuditRecord) bool,
+) ([]*v1alpha1.AuditRecord, error) {
+	options := []client.ListOption{client.InNamespace(namespace), client.UnsafeDisableDeepCopy}
+	if request != "" {
+		options = append(options, client.MatchingFields{byRequest: request})
+	}
+	var list v1alpha1.AuditRecordList
+	if err := s.cache.List(ctx, &list, options...); err != nil {
+		return nil, classify("list AuditRecords", err)
+	}
+	out := make([]*v1alpha1.AuditRecord, 0, len(list.Items))
+	for i := range list.Items {
+		if r := &list.Items[i]; match(r) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b *v1alpha1.AuditRecord) int { return CompareRecords(b, a) })
+	return out, nil
+}
+
+// Trail returns the records of r itself, not those of another request that had its name, the oldest first.
+func (s *Store) Trail(ctx context.Context, r *v1alpha1.AgentRequest) ([]*v1alpha1.AuditRecord, error) {
+	records, err := s.Records(ctx, r.Namespace, r.Name, func(a *v1alpha1.AuditRecord) bool {
+		return a.Labels[v1alpha1.LabelAgentRequestUID] == string(r.UID)
+	})
+	slices.Reverse(records)
+	return records, err
+}
+
+// CompareRecords orders records by time; those of one second by what happens first in a request's life.
+func CompareRecords(a, b *v1alpha1.AuditRecord) int {
+	return cmp.Or(
+		a.Spec.Timestamp.Compare(b.Spec.Timestamp.Time),
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Spec.AgentRequestRef, b.Spec.AgentRequestRef),
+		cmp.Compare(strings.Index(lifeOrder, string(a.Spec.Event)), strings.Index(lifeOrder, string(b.Spec.Event))),
+		strings.Compare(a.Name, b.Name),
+	)
+}
+
+// lifeOrder is the order of events that happen within one second.
+const lifeOrder = "request.submitted request.observed policy.evaluated state.drifted request.approved request.denied " +
+	"lock.acquired request.executing heartbeat.timeout lock.expired request.completed request.failed verdict.submitted " +
+	"request.expired lock.released"
