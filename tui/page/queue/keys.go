@@ -37,12 +37,12 @@ func newKeyMap() keyMap {
 		last:          bind([]string{"end", "G", ">"}, "G", "last"),
 		pageUp:        bind([]string{"ctrl+b"}, "ctrl-b", "page up"),
 		pageDown:      bind([]string{"ctrl+f"}, "ctrl-f", "page down"),
-		textUp:        bind([]string{"K", "shift+up"}, "K", "text up"),
-		textDown:      bind([]string{"J", "shift+down"}, "J", "read on"),
+		textUp:        bind([]string{"shift+up"}, "shift-up", "text up"),
+		textDown:      bind([]string{"shift+down"}, "shift-down", "text down"),
 		textHalfUp:    bind([]string{"ctrl+u"}, "ctrl-u", "half a text page up"),
 		textHalfDn:    bind([]string{"ctrl+d"}, "ctrl-d", "half a text page down"),
-		textPageUp:    bind([]string{"pgup"}, "pgup", "text page up"),
-		textPageDn:    bind([]string{"pgdown"}, "pgdn", "text page down"),
+		textPageUp:    bind([]string{"K", "pgup"}, "K", "read back"),
+		textPageDn:    bind([]string{"J", "pgdown"}, "J", "read on"),
 		textHome:      bind([]string{"0"}, "0", "text from the top"),
 		next:          bind([]string{"n"}, "n", "next to decide"),
 		mark:          bind([]string{" "}, "space", "mark"),
@@ -74,7 +74,7 @@ func (q *Queue) Keys() []page.Key {
 	}
 	keys := q.decisionKeys()
 	if q.preview.pager.Below() > 0 && q.layout.textHeight > 0 {
-		keys = append(keys, page.Key{Binding: k.textDown})
+		keys = append(keys, page.Key{Binding: k.textPageDn})
 	}
 	if q.whole {
 		keys = append(keys, page.Key{Binding: k.back})
@@ -142,7 +142,7 @@ func (q *Queue) textKeys() []page.Key {
 		return nil
 	}
 	if q.preview.pager.Below() > 0 {
-		keys = append(keys, page.Key{Binding: k.textPageDn}, page.Key{Binding: k.textHalfDn})
+		keys = append(keys, page.Key{Binding: k.textDown}, page.Key{Binding: k.textHalfDn})
 	}
 	if q.preview.pager.Above() > 0 {
 		keys = append(keys, page.Key{Binding: k.textUp}, page.Key{Binding: k.textPageUp}, page.Key{Binding: k.textHalfUp},

@@ -70,6 +70,7 @@ type Queue struct {
 	rest   rest
 
 	preview preview
+	rivals  rivals
 	// search and form are what is being typed, if anything; at most one of them is there.
 	search *prompt.Prompt
 	form   *form
