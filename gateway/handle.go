@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -37,12 +36,29 @@ func handle[In, Out any](
 		if err != nil {
 			return err
 		}
+		tell(w.Header(), &in, &out)
 		status := http.StatusOK
 		if a, ok := any(out).(answerer); ok {
 			status = a.status()
 		}
 		s.encode(w, status, out)
 		return nil
+	}
+}
+
+// tell says in the answer what of the input was ignored: in the body where it has a place for that, else in headers, as
+// the Kubernetes API does. Source: https://www.rfc-editor.org/rfc/rfc7234#section-5.5
+func tell(h http.Header, in, out any) {
+	from, ok := in.(warned)
+	if !ok {
+		return
+	}
+	if to, ok := out.(warns); ok {
+		to.warn(from.warnings())
+		return
+	}
+	for _, text := range from.warnings() {
+		h.Add("Warning", `299 - "`+description(text)+`"`)
 	}
 }
 
@@ -75,35 +91,12 @@ func tooLarge() error {
 	return refuse(http.StatusRequestEntityTooLarge, "request body is larger than %d bytes", wire.MaxBodyBytes)
 }
 
-// decode reads a JSON body into v. Its media type does not matter: clients leave it out or add parameters. Unknown
-// fields and bytes after the value are ignored. An empty body is an error unless it is optional.
-func decode(r *http.Request, v any, optional bool) error {
-	decoder := json.NewDecoder(r.Body)
-	err := decoder.Decode(v)
-	var large *http.MaxBytesError
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case err == nil, optional && errors.Is(err, io.EOF):
-		return nil
-	case errors.As(err, &large):
-		return tooLarge()
-	case errors.Is(err, io.EOF):
-		return refuse(http.StatusBadRequest, "invalid request body: it is empty, expected a JSON object")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return refuse(http.StatusBadRequest, "invalid request body: it ends in the middle of the JSON value, at offset %d", decoder.InputOffset())
-	case errors.As(err, &syntax):
-		return refuse(http.StatusBadRequest, "invalid request body: %s at offset %d", syntax, syntax.Offset)
-	case errors.As(err, &kind):
-		return refuse(http.StatusBadRequest, "invalid request body: field %q is a %s, expected %s, at offset %d",
-			kind.Field, kind.Value, kind.Type, kind.Offset)
-	default:
-		return refuse(http.StatusBadRequest, "invalid request body: it could not be read")
-	}
-}
-
 // encode writes v as the answer.
 func (s *Server) encode(w http.ResponseWriter, status int, v any) {
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
 	body, err := json.Marshal(v)
 	if err != nil {
 		s.log.Error("answer cannot be encoded", "cause", err)

@@ -100,23 +100,30 @@ func joined(list []v1alpha1.Phase) string {
 }
 
 func (q *query) readPage(values url.Values) error {
-	limit, after := values.Get("limit"), values.Get("continue")
-	q.paged = limit != "" || after != ""
-	if limit != "" {
-		n, err := strconv.Atoi(limit)
-		if err != nil || n < 1 {
-			return refuse(http.StatusBadRequest, "invalid limit: must be a positive integer")
-		}
-		q.limit = n
-	}
-	if after == "" {
-		return nil
-	}
+	var after string
 	var err error
+	if q.limit, after, q.paged, err = readPage(values); err != nil || after == "" {
+		return err
+	}
 	if q.after, err = readCursor(after); err != nil {
-		return refuse(http.StatusBadRequest, "invalid continue: it must be the value of an earlier answer")
+		return badCursor()
 	}
 	return nil
+}
+
+// readPage reads limit, 0 for none, and continue. An answer has pages when one of them is given.
+func readPage(values url.Values) (limit int, after string, paged bool, err error) {
+	text, after := values.Get("limit"), values.Get("continue")
+	if text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
+			return 0, "", false, refuse(http.StatusBadRequest, "invalid limit: must be a positive integer")
+		}
+	}
+	return limit, after, text != "" || after != "", nil
+}
+
+func badCursor() error {
+	return refuse(http.StatusBadRequest, "invalid continue: it must be the value of an earlier answer")
 }
 
 // matches reports whether a request passes the filters.

@@ -75,8 +75,11 @@ func TestTLS(t *testing.T) { //nolint:paralleltest // see start
 	if _, err := ask(first, tls.VersionTLS11); err == nil {
 		t.Error("TLS 1.1 was spoken")
 	}
-	if got := w.do(t, "GET", "/healthz", "", ""); got.status != http.StatusBadRequest {
-		t.Errorf("plain HTTP is answered %d %s", got.status, got.body)
+	plain, err := http.Get(w.url + "/healthz")
+	check(t, err)
+	check(t, plain.Body.Close())
+	if plain.StatusCode != http.StatusBadRequest {
+		t.Errorf("plain HTTP is answered %d", plain.StatusCode)
 	}
 
 	second := pair(t, cert, key)

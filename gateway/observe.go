@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,10 +40,34 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		// The deadline of the last answer on this connection, if it has one, is not that of this answer.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-		next.ServeHTTP(&recorder{ResponseWriter: w, note: note}, r.WithContext(context.WithValue(r.Context(), infoKey{}, note)))
-		s.logEnd(r, note, s.options.Now().Sub(began))
+		r = r.WithContext(context.WithValue(r.Context(), infoKey{}, note))
+		s.serve(next, &recorder{ResponseWriter: w, note: note}, r)
+		took := s.options.Now().Sub(began)
+		s.measures.ended(r, note, took)
+		s.logEnd(r, note, took)
 	})
 }
+
+// serve answers a request. A fault of the program ends one request and says so in the log, not in the answer.
+func (s *Server) serve(next http.Handler, w *recorder, r *http.Request) {
+	defer func() {
+		fault := recover()
+		switch {
+		case fault == nil:
+		case fault == http.ErrAbortHandler: //nolint:errorlint // a panic's value, which net/http compares so too
+			panic(fault)
+		default:
+			s.log.ErrorContext(r.Context(), "fault of the program", "route", w.note.route, "cause", fmt.Sprint(fault), "stack", string(debug.Stack()), "id", w.note.id)
+			if w.note.status == 0 {
+				s.fail(w, r, errFault)
+			}
+		}
+	}()
+	next.ServeHTTP(w, r)
+}
+
+// errFault is what a caller is told about a fault of the program, besides the request id.
+var errFault = errors.New("internal error")
 
 func (s *Server) logEnd(r *http.Request, note *info, took time.Duration) {
 	level := slog.LevelInfo

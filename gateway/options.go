@@ -54,6 +54,8 @@ type Options struct {
 	DedupWindow time.Duration
 	// WaitTimeout is for how long a submission waits for its decision. 0 or less means 90 seconds.
 	WaitTimeout time.Duration
+	// RequireGovernedResource refuses requests about targets that no GovernedResource governs, even when there is none.
+	RequireGovernedResource bool
 	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny. Empty means
 	// Allow.
 	DefaultAction string

@@ -49,7 +49,16 @@ func (s *Server) get(ctx context.Context, who caller, in object) (wire.RequestSt
 	if err != nil {
 		return wire.RequestState{}, err
 	}
-	return wire.StateOf(r), nil
+	trail, err := s.store.Trail(ctx, r)
+	if err != nil {
+		return wire.RequestState{}, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	out := wire.StateOf(r)
+	out.AuditEvents = make([]string, len(trail))
+	for i, record := range trail {
+		out.AuditEvents[i] = string(record.Spec.Event)
+	}
+	return out, nil
 }
 
 // readable returns a request that the caller may read.
@@ -64,10 +73,16 @@ func (s *Server) readable(ctx context.Context, who caller, in object) (*v1alpha1
 	return r, nil
 }
 
-// readSubmission reads the body of POST /agent-requests.
-func readSubmission(r *http.Request) (wire.Submission, error) {
-	var in wire.Submission
-	if err := decode(r, &in, false); err != nil {
+// submission is the body of POST /agent-requests.
+type submission struct {
+	body
+	wire.Submission
+}
+
+func readSubmission(r *http.Request) (submission, error) {
+	var in submission
+	var err error
+	if in.ignored, err = decode(r, &in.Submission, false); err != nil {
 		return in, err
 	}
 	if in.Action == "" || in.TargetURI == "" {
@@ -84,6 +99,8 @@ type submitted struct {
 	created bool
 }
 
+func (s *submitted) warn(texts []string) { s.Warnings = texts }
+
 func (s submitted) status() int {
 	if s.created {
 		return http.StatusCreated
@@ -91,20 +108,33 @@ func (s submitted) status() int {
 	return http.StatusOK
 }
 
-// submit answers POST /agent-requests.
-func (s *Server) submit(ctx context.Context, who caller, in wire.Submission) (submitted, error) {
-	if in.AgentIdentity != "" && in.AgentIdentity != who.Subject {
-		return submitted{}, refuse(http.StatusBadRequest, "agentIdentity must match authenticated caller")
+// submitOrStream answers POST /agent-requests.
+func (s *Server) submitOrStream(w http.ResponseWriter, r *http.Request, who caller) error {
+	if !acceptsEvents(r) {
+		return handle(s, readSubmission, s.submit)(w, r, who)
 	}
-	if s.options.UnregisteredAgents == unregisteredStrict {
-		return submitted{}, refuse(http.StatusForbidden, "AGENT_NOT_REGISTERED: agent %q has no AgentRegistration", who.Subject)
+	in, err := receive(w, r, readSubmission)
+	if err != nil {
+		return err
 	}
-	r, created, err := s.store.Create(ctx, intentOf(who, in))
-	if errors.Is(err, store.ErrNoNamespace) {
-		return submitted{}, &problem{status: http.StatusBadRequest, text: "namespace \"" + in.Namespace + "\" not found", cause: err}
+	stored, created, err := s.admitted(r.Context(), who, in)
+	if err != nil {
+		return err
 	}
-	if err != nil || !created {
-		return submitted{RequestState: wire.StateOf(r)}, err //nolint:wrapcheck // problemOf knows the store's errors
+	if !created {
+		return newEvents(w).send(eventResult, stored.ResourceVersion, wire.StateOf(stored))
+	}
+	return s.streamTo(w, r, who, object{namespace: stored.Namespace, name: stored.Name})
+}
+
+// submit answers POST /agent-requests when the caller waits for one answer.
+func (s *Server) submit(ctx context.Context, who caller, in submission) (submitted, error) {
+	r, created, err := s.admitted(ctx, who, in)
+	switch {
+	case err != nil:
+		return submitted{}, err
+	case !created:
+		return submitted{RequestState: wire.StateOf(r)}, nil
 	}
 	deadline, cancel := context.WithTimeout(ctx, s.options.WaitTimeout)
 	defer cancel()
@@ -118,10 +148,28 @@ func (s *Server) submit(ctx context.Context, who caller, in wire.Submission) (su
 	return submitted{RequestState: wire.StateOf(r), created: true}, nil
 }
 
+// admitted stores a submission, unless it repeats a live one, which it returns instead.
+func (s *Server) admitted(ctx context.Context, who caller, in submission) (r *v1alpha1.AgentRequest, created bool, err error) {
+	if in.AgentIdentity != "" && in.AgentIdentity != who.Subject {
+		return nil, false, refuse(http.StatusBadRequest, "agentIdentity must match authenticated caller")
+	}
+	intent, err := s.admit(ctx, intentOf(who, in))
+	if err != nil {
+		return nil, false, err
+	}
+	r, created, err = s.store.Create(ctx, intent)
+	if errors.Is(err, store.ErrNoNamespace) {
+		return nil, false, &problem{status: http.StatusBadRequest, text: "namespace \"" + in.Namespace + "\" not found", cause: err}
+	}
+	return r, created, err //nolint:wrapcheck // problemOf knows the store's errors
+}
+
 // intentOf returns what the caller wants to submit.
-func intentOf(who caller, in wire.Submission) store.Intent {
+func intentOf(who caller, in submission) store.Intent {
 	spec := v1alpha1.AgentRequestSpec{
-		AgentIdentity: who.Subject, Action: in.Action, Target: v1alpha1.Target{URI: in.TargetURI}, Reason: in.Reason,
+		AgentIdentity: who.Subject, Action: in.Action, Reason: in.Reason,
+		Target: v1alpha1.Target{URI: in.TargetURI, ResourceType: in.ResourceType, Attributes: in.Attributes},
+		Mode:   in.Mode, Priority: in.Priority, Interruptibility: in.Interruptibility,
 		Classification: in.Classification, DedupKey: in.DedupKey, CascadeModel: in.CascadeModel,
 		ReasoningTrace: in.ReasoningTrace, ExecutionMode: in.ExecutionMode, ScopeBounds: in.ScopeBounds,
 	}

@@ -39,6 +39,13 @@ func TestServer(t *testing.T) { //nolint:paralleltest // see start
 			"stream of one":             streamOfOne,
 			"stream that is refused":    streamRefused,
 			"stream and expiry":         streamAndExpiry,
+			"stream that is resumed":    streamResumed,
+			"submission as a stream":    submissionStream,
+			"warnings":                  warnings,
+			"fields twice":              fieldsTwice,
+			"measures":                  measured,
+			"safety policies":           safetyPolicies,
+			"audit records":             auditRecords,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -105,6 +112,9 @@ func badSubmissions(t *testing.T, w *world) {
 		"bad namespace":      {`{"namespace":"../x","action":"x","targetURI":"y","reason":"z"}`, 400, "invalid namespace"},
 		"absent namespace":   {`{"namespace":"nowhere","action":"x","targetURI":"y","reason":"z"}`, 400, `namespace \"nowhere\" not found`},
 		"too large":          {large, 413, "request body is larger than 1048576 bytes"},
+		"bad mode":           {`{"mode":"dream","action":"x","targetURI":"y","reason":"z"}`, 400, "invalid AgentRequest: spec.mode"},
+		"bad priority":       {`{"priority":-1,"action":"x","targetURI":"y","reason":"z"}`, 400, "invalid AgentRequest: spec.priority"},
+		"a list":             {`[]`, 400, "invalid request body"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,7 +136,7 @@ func spellings(t *testing.T, w *world) {
 		req.Header.Set("Content-Type", tt.contentType)
 		send(t, req).want(t, http.StatusCreated, `"phase":"Approved"`)
 	}
-	full := strings.Replace(body, "{", `{"correlationID":"c 1","classification":"Deploy/Prod","parameters":{"n":[1,2.5]},
+	full := strings.Replace(body, "{", `{"resourceType":"deployment","attributes":{"team":"shop"},"priority":7,"interruptibility":true,"mode":"govern","correlationID":"c 1","classification":"Deploy/Prod","parameters":{"n":[1,2.5]},
 		"executionMode":"scoped","scopeBounds":{"permittedActions":["a"],"permittedTargetPatterns":["b"],"timeBoundSeconds":5},
 		"reasoningTrace":{"confidenceScore":0},"cascadeModel":{"affectedTargets":[{"uri":"u","effectType":"deleted"}]},`, 1)
 	var state wire.RequestState
@@ -134,6 +144,7 @@ func spellings(t *testing.T, w *world) {
 	spec, err := json.Marshal(w.stored(t, state.Name).Spec)
 	check(t, err)
 	for _, want := range []string{
+		`"resourceType":"deployment","attributes":{"team":"shop"}`, `"priority":7`, `"interruptibility":true`, `"mode":"govern"`,
 		`"classification":"deploy/prod"`, `"parameters":{"n":[1,2.5]}`, `"confidenceScore":0`, `"effectType":"deleted"`, `"timeBoundSeconds":5`,
 	} {
 		if !strings.Contains(string(spec), want) {

@@ -26,8 +26,14 @@ const (
 // reviewOf is a reviewer's wish about one request.
 type reviewOf struct {
 	object
+	body
 	wire.Review
 }
+
+// reviewed is the answer to a decision.
+type reviewed struct{ wire.Reviewed }
+
+func (r *reviewed) warn(texts []string) { r.Warnings = texts }
 
 // readReview reads the path and the body, which may be left out, of approve and deny.
 func readReview(r *http.Request) (reviewOf, error) {
@@ -36,7 +42,7 @@ func readReview(r *http.Request) (reviewOf, error) {
 	if out.object, err = readObject(r); err != nil {
 		return out, err
 	}
-	if err := decode(r, &out.Review, true); err != nil {
+	if out.ignored, err = decode(r, &out.Review, true); err != nil {
 		return out, err
 	}
 	if utf8.RuneCountInString(out.Reason) > maxReason {
@@ -47,15 +53,15 @@ func readReview(r *http.Request) (reviewOf, error) {
 
 // review returns the handler of POST /agent-requests/{name}/approve and .../deny. The first decision counts, for ever;
 // the answer tells the phase that it led to.
-func (s *Server) review(decision string) func(context.Context, caller, reviewOf) (wire.Reviewed, error) {
-	return func(ctx context.Context, who caller, in reviewOf) (wire.Reviewed, error) {
+func (s *Server) review(decision string) func(context.Context, caller, reviewOf) (reviewed, error) {
+	return func(ctx context.Context, who caller, in reviewOf) (reviewed, error) {
 		err := s.store.Decide(ctx, in.namespace, in.name, func(r *v1alpha1.AgentRequest) (v1alpha1.HumanApproval, error) {
 			return v1alpha1.HumanApproval{
 				Decision: decision, Reason: in.Reason, ForGeneration: r.Status.EvaluationGeneration, ApprovedBy: who.Subject,
 			}, mayReview(who, decision, in, r)
 		})
 		if err != nil {
-			return wire.Reviewed{}, err //nolint:wrapcheck // problemOf knows the store's errors
+			return reviewed{}, err //nolint:wrapcheck // problemOf knows the store's errors
 		}
 		// The decision stands, whether the reviewer goes on listening or not.
 		waiting, cancel := context.WithTimeout(ctx, effectTimeout)
@@ -65,11 +71,11 @@ func (s *Server) review(decision string) func(context.Context, caller, reviewOf)
 		})
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			return wire.Reviewed{Name: in.name, Phase: v1alpha1.PhasePending}, nil
+			return reviewed{wire.Reviewed{Name: in.name, Phase: v1alpha1.PhasePending}}, nil
 		case err != nil:
-			return wire.Reviewed{}, err //nolint:wrapcheck // problemOf knows the store's errors
+			return reviewed{}, err //nolint:wrapcheck // problemOf knows the store's errors
 		default:
-			return wire.Reviewed{Name: r.Name, Phase: r.Status.Phase}, nil
+			return reviewed{wire.Reviewed{Name: r.Name, Phase: r.Status.Phase}}, nil
 		}
 	}
 }

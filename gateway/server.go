@@ -32,13 +32,17 @@ const (
 
 // Server is a gateway that can be run once.
 type Server struct {
-	options   Options
-	log       *slog.Logger
-	gate      *gate
-	store     *store.Store
-	manager   manager.Manager
-	handler   http.Handler
-	probe     *probe
+	options  Options
+	log      *slog.Logger
+	gate     *gate
+	store    *store.Store
+	manager  manager.Manager
+	handler  http.Handler
+	probe    *probe
+	measures *measures
+	refusals refusals
+	// openAPI is the document of the API.
+	openAPI   []byte
 	heartbeat time.Duration
 	// draining is closed when the server begins to end.
 	draining chan struct{}
@@ -54,11 +58,14 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway options: %w", err)
 	}
-	s := &Server{options: o, log: o.Log, gate: gate, heartbeat: heartbeatEvery, draining: make(chan struct{})}
+	s := &Server{options: o, log: o.Log, gate: gate, measures: newMeasures(), heartbeat: heartbeatEvery, draining: make(chan struct{})}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
 	s.probe = newProbe(s.store.Ping, o.Now)
+	if s.openAPI, err = openAPI(s.routes()); err != nil {
+		return nil, fmt.Errorf("gateway routes: %w", err)
+	}
 	if s.handler, err = s.newMux(s.routes()); err != nil {
 		return nil, fmt.Errorf("gateway routes: %w", err)
 	}

@@ -190,6 +190,7 @@ func (w *world) do(t testing.TB, method, path, token, body string) reply {
 	return send(t, req)
 }
 
+// send sends a request and compares the answer with the document of the API.
 func send(t testing.TB, req *http.Request) reply {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
@@ -197,7 +198,13 @@ func send(t testing.TB, req *http.Request) reply {
 	defer func() { check(t, resp.Body.Close()) }()
 	data, err := io.ReadAll(resp.Body)
 	check(t, err)
-	return reply{status: resp.StatusCode, header: resp.Header, body: string(data)}
+	got := reply{status: resp.StatusCode, header: resp.Header, body: string(data)}
+	c, err := theContract()
+	check(t, err)
+	if fault := c.check(req.Method, req.URL.Path, got); fault != "" {
+		t.Errorf("%s %s: %s: %.500s", req.Method, req.URL.Path, fault, got.body)
+	}
+	return got
 }
 
 // want fails the test unless the answer has a status and contains a text.

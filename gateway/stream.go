@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/store"
@@ -44,13 +45,17 @@ func newEvents(w http.ResponseWriter) *events {
 	return &events{w: w, control: http.NewResponseController(w)}
 }
 
-// send writes one event with v as JSON, which never holds a line break.
-func (e *events) send(kind string, v any) error {
+// send writes one event with v as JSON, which never holds a line break. A reader that comes back tells the id of the last
+// event that it has; an empty id leaves that as it was.
+func (e *events) send(kind, id string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
 	e.frame.Reset()
+	if id != "" {
+		fmt.Fprintf(&e.frame, "id: %s\n", id)
+	}
 	fmt.Fprintf(&e.frame, "event: %s\ndata: %s\n\n", kind, data)
 	return e.flush()
 }
@@ -76,6 +81,7 @@ func (e *events) flush() error {
 // streamContext ends when the caller hangs up, when the token that opened the stream expires, and when the server
 // begins to end.
 func (s *Server) streamContext(r *http.Request, who caller) (context.Context, context.CancelFunc) {
+	s.measures.streams.Inc()
 	ctx, cancel := context.WithCancel(r.Context())
 	if !who.Expiry.IsZero() { // a proxy names nobody's end
 		ctx, cancel = context.WithTimeout(r.Context(), who.Expiry.Sub(s.options.Now()))
@@ -86,68 +92,9 @@ func (s *Server) streamContext(r *http.Request, who caller) (context.Context, co
 			cancel()
 		case <-ctx.Done():
 		}
+		s.measures.streams.Dec()
 	}()
 	return ctx, cancel
-}
-
-// listOrStream answers GET /agent-requests.
-func (s *Server) listOrStream(w http.ResponseWriter, r *http.Request, who caller) error {
-	watch, err := readBool(r.URL.Query(), "watch")
-	if err != nil {
-		return err
-	}
-	if watch {
-		return s.streamList(w, r, who)
-	}
-	return handle(s, readQuery, s.list)(w, r, who)
-}
-
-// streamList sends the requests that exist, then wire.EventSynced, then every change, until the caller hangs up.
-func (s *Server) streamList(w http.ResponseWriter, r *http.Request, who caller) error {
-	in, err := readQuery(r)
-	if err != nil {
-		return err
-	}
-	if in.paged {
-		return refuse(http.StatusBadRequest, "limit and continue do not go with watch")
-	}
-	ctx, cancel := s.streamContext(r, who)
-	defer cancel()
-	subscription, err := s.store.Subscribe(ctx, in.visible(who))
-	if err != nil {
-		return err //nolint:wrapcheck // problemOf knows the store's errors
-	}
-	defer func() {
-		if err := subscription.Close(); err != nil {
-			s.log.WarnContext(ctx, "stream not closed", "cause", err)
-		}
-	}()
-	out := newEvents(w)
-	for {
-		err := s.beat(ctx, out, func(ctx context.Context) error {
-			batch, err := subscription.Next(ctx)
-			if err != nil {
-				return err //nolint:wrapcheck // beat tells the errors apart
-			}
-			return sendBatch(out, batch)
-		})
-		if err != nil {
-			return nil // the stream has begun: there is nobody left to answer
-		}
-	}
-}
-
-func sendBatch(out *events, batch []wire.Event) error {
-	for _, e := range batch {
-		var data any = struct{}{}
-		if e.Object != nil {
-			data = withKind(e.Object)
-		}
-		if err := out.send(e.Type, data); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // beat runs wait until it returns or is quiet for as long as a heartbeat; then it sends one and returns nil.
@@ -176,31 +123,41 @@ func (s *Server) streamOne(w http.ResponseWriter, r *http.Request, who caller) e
 	if err != nil {
 		return err
 	}
+	return s.streamTo(w, r, who, in)
+}
+
+// streamTo sends what happens to one request until it is decided.
+func (s *Server) streamTo(w http.ResponseWriter, r *http.Request, who caller, in object) error {
+	seen, err := lastEvent(r)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := s.streamContext(r, who)
 	defer cancel()
 	ctx, cancelWait := context.WithTimeout(ctx, s.options.WaitTimeout)
 	defer cancelWait()
 	out := newEvents(w)
-	if err := s.follow(ctx, out, in); err != nil && r.Context().Err() == nil {
-		_ = out.send(eventError, wire.Error{Message: streamFault(err)}) // the end of the stream, read or not
+	if err := s.follow(ctx, out, in, seen); err != nil && r.Context().Err() == nil {
+		_ = out.send(eventError, "", wire.Error{Message: streamFault(err)}) // the end of the stream, read or not
 	}
 	return nil
 }
 
-// follow sends an update for every new status, and a result for the first that is decided.
-func (s *Server) follow(ctx context.Context, out *events, in object) error {
+// follow sends an update for every new status, and a result for the first that is decided. Updates that were seen before
+// are not sent again.
+func (s *Server) follow(ctx context.Context, out *events, in object, seen string) error {
 	var last *v1alpha1.AgentRequest
 	for done := false; !done; {
 		err := s.beat(ctx, out, func(ctx context.Context) error {
 			var broken error
 			err := s.store.Follow(ctx, in.namespace, in.name, func(r *v1alpha1.AgentRequest) bool {
-				news := last == nil || !equality.Semantic.DeepEqual(last.Status, r.Status)
+				news := (last == nil || !equality.Semantic.DeepEqual(last.Status, r.Status)) && later(r.ResourceVersion, seen)
 				last = r
 				switch {
 				case decided(r):
-					broken, done = out.send(eventResult, wire.StateOf(r)), true
+					broken, done = out.send(eventResult, r.ResourceVersion, wire.StateOf(r)), true
 				case news && r.Status.Phase != "":
-					broken = out.send(eventUpdate, wire.StateOf(r))
+					broken = out.send(eventUpdate, r.ResourceVersion, wire.StateOf(r))
 				}
 				return broken == nil && !done
 			})
@@ -237,4 +194,26 @@ func acceptsEvents(r *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// lastEvent returns the id of the last event that a reader has who comes back, or "". Ids are resource versions.
+// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
+func lastEvent(r *http.Request) (string, error) {
+	id := r.Header.Get("Last-Event-ID")
+	if id == "" {
+		return "", nil
+	}
+	if _, err := resourceversion.CompareResourceVersion(id, id); err != nil {
+		return "", refuse(http.StatusBadRequest, "invalid Last-Event-ID: it must be the id of an event of this stream")
+	}
+	return id, nil
+}
+
+// later reports whether version was written after seen; everything is after an empty seen.
+func later(version, seen string) bool {
+	if seen == "" {
+		return true
+	}
+	order, err := resourceversion.CompareResourceVersion(version, seen)
+	return err != nil || order > 0
 }

@@ -19,16 +19,26 @@ import (
 type stream struct {
 	t     *testing.T
 	lines *bufio.Scanner
-	// beats counts the comments that came.
+	// beats counts the comments that came, id is that of the last event.
 	beats int
+	id    string
 }
 
 // open starts a stream; it ends with the test.
 func (w *world) open(t *testing.T, token, path string) *stream {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+path, nil)
+	return w.openAs(t, token, "GET", path, "", "")
+}
+
+// openAs is open with another method, a body, and the id of the last event that the reader has.
+func (w *world) openAs(t *testing.T, token, method, path, body, last string) *stream {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
 	check(t, err)
 	req.Header.Set("Authorization", "Bearer "+token)
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
+	}
 	req.Header.Set("Accept", "text/html, text/event-stream; q=0.9")
 	resp, err := http.DefaultClient.Do(req)
 	check(t, err)
@@ -49,6 +59,8 @@ func (s *stream) next() (kind, data string, err error) {
 		switch {
 		case strings.HasPrefix(line, ":"):
 			s.beats++
+		case strings.HasPrefix(line, "id: "):
+			s.id = line[len("id: "):]
 		case strings.HasPrefix(line, "event: "):
 			kind = line[len("event: "):]
 		case strings.HasPrefix(line, "data: "):

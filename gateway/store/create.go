@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +30,8 @@ type Intent struct {
 	SubmittedBy string
 	// CorrelationID groups requests, in the agent's words. It may be empty.
 	CorrelationID string
+	// Annotations are what the gateway found out about the request at admission.
+	Annotations map[string]string
 }
 
 // Create stores a new request and returns it with created true. Within the deduplication window, an intent that was
@@ -55,6 +59,34 @@ func (s *Store) Create(ctx context.Context, in Intent) (r *v1alpha1.AgentRequest
 		}
 		// Finished, or another intent whose name has the same hash: try the next name.
 	}
+}
+
+// evidenceWindow is for how long the same refused intent leaves one piece of evidence when nothing else says.
+const evidenceWindow = 24 * time.Hour
+
+// Keep stores the evidence of an intent that was refused at admission; code is the denial code. The same intent that is
+// refused again within the deduplication window, or within a day, leaves nothing more, so that an agent cannot fill the
+// store with refusals.
+func (s *Store) Keep(ctx context.Context, in Intent, code string) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	in.Annotations = maps.Clone(in.Annotations)
+	if in.Annotations == nil {
+		in.Annotations = map[string]string{}
+	}
+	in.Annotations[v1alpha1.AnnotationGatewayDenied] = code
+	fresh := in.object()
+	window := s.window
+	if window <= 0 {
+		window = evidenceWindow
+	}
+	fresh.Name = slug(in.Spec.AgentIdentity, maxSlug) + "-" +
+		digest("refused", code, fresh.Annotations[annotationIntent], strconv.FormatInt(s.now().UnixNano()/int64(window), 10))[:8]
+	err := classify("keep a refused AgentRequest", s.live.Create(ctx, fresh))
+	if errors.Is(err, ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // createOrFind stores fresh under name, or returns what is stored there.
@@ -87,15 +119,13 @@ func (in Intent) object() *v1alpha1.AgentRequest {
 	}
 	spec := in.Spec.DeepCopy()
 	spec.Classification = Classification(spec.Classification)
+	annotations := map[string]string{}
+	maps.Copy(annotations, in.Annotations)
+	annotations[v1alpha1.AnnotationSubmittedBy] = in.SubmittedBy
+	annotations[annotationIntent] = intentDigest(spec)
 	return &v1alpha1.AgentRequest{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: in.Namespace, Labels: labels,
-			Annotations: map[string]string{
-				v1alpha1.AnnotationSubmittedBy: in.SubmittedBy,
-				annotationIntent:               intentDigest(spec),
-			},
-		},
-		Spec: *spec,
+		ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Labels: labels, Annotations: annotations},
+		Spec:       *spec,
 	}
 }
 
@@ -118,8 +148,8 @@ func intentDigest(spec *v1alpha1.AgentRequestSpec) string {
 	if spec.DedupKey != "" {
 		return digest(spec.AgentIdentity, "key", spec.DedupKey)
 	}
-	return digest(spec.AgentIdentity, "intent", spec.Action, spec.Target.URI, spec.Classification,
-		canonical(spec.Parameters), canonical(spec.CascadeModel), spec.ExecutionMode, canonical(spec.ScopeBounds))
+	return digest(spec.AgentIdentity, "intent", spec.Action, spec.Target.URI, spec.Classification, spec.Mode, spec.Target.ResourceType,
+		canonical(spec.Target.Attributes), canonical(spec.Parameters), canonical(spec.CascadeModel), spec.ExecutionMode, canonical(spec.ScopeBounds))
 }
 
 // canonical returns v as JSON with sorted keys, so that the order in which an agent writes them does not matter.

@@ -14,19 +14,28 @@ const MaxBodyBytes = 1 << 20
 // Submission is the body of POST /agent-requests.
 type Submission struct {
 	// AgentIdentity may be left out; if sent it must equal the authenticated caller.
-	AgentIdentity  string                   `json:"agentIdentity,omitempty"`
-	Namespace      string                   `json:"namespace,omitempty"`
-	Action         string                   `json:"action"`
-	TargetURI      string                   `json:"targetURI"`
-	Reason         string                   `json:"reason"`
-	CorrelationID  string                   `json:"correlationID,omitempty"`
-	Classification string                   `json:"classification,omitempty"`
-	DedupKey       string                   `json:"dedupKey,omitempty"`
-	CascadeModel   *v1alpha1.CascadeModel   `json:"cascadeModel,omitempty"`
-	ReasoningTrace *v1alpha1.ReasoningTrace `json:"reasoningTrace,omitempty"`
-	Parameters     json.RawMessage          `json:"parameters,omitempty"`
-	ExecutionMode  string                   `json:"executionMode,omitempty"`
-	ScopeBounds    *v1alpha1.ScopeBounds    `json:"scopeBounds,omitempty"`
+	AgentIdentity string `json:"agentIdentity,omitempty"`
+	Namespace     string `json:"namespace,omitempty"`
+	Action        string `json:"action"`
+	TargetURI     string `json:"targetURI"`
+	Reason        string `json:"reason"`
+	// ResourceType and Attributes are further facts about the target, as the agent states them.
+	ResourceType string            `json:"resourceType,omitempty"`
+	Attributes   map[string]string `json:"attributes,omitempty"`
+	// Mode is govern, which asks for a decision, or observe, which only records the intent. Empty means govern.
+	Mode string `json:"mode,omitempty"`
+	// Priority orders requests that wait for the same target; higher goes first.
+	Priority *int32 `json:"priority,omitempty"`
+	// Interruptibility says that the action may be stopped half-way.
+	Interruptibility *bool                    `json:"interruptibility,omitempty"`
+	CorrelationID    string                   `json:"correlationID,omitempty"`
+	Classification   string                   `json:"classification,omitempty"`
+	DedupKey         string                   `json:"dedupKey,omitempty"`
+	CascadeModel     *v1alpha1.CascadeModel   `json:"cascadeModel,omitempty"`
+	ReasoningTrace   *v1alpha1.ReasoningTrace `json:"reasoningTrace,omitempty"`
+	Parameters       json.RawMessage          `json:"parameters,omitempty"`
+	ExecutionMode    string                   `json:"executionMode,omitempty"`
+	ScopeBounds      *v1alpha1.ScopeBounds    `json:"scopeBounds,omitempty"`
 }
 
 // RequestState is the answer to POST /agent-requests (201, or 200 for a live duplicate) and to
@@ -42,6 +51,10 @@ type RequestState struct {
 	// HumanApproval is the reviewer's decision with its reason, so that the agent learns why.
 	HumanApproval *v1alpha1.HumanApproval `json:"humanApproval,omitempty"`
 	Result        *v1alpha1.Result        `json:"result"`
+	// AuditEvents are the events of the request's trail, the oldest first. GET /agent-requests/{name} tells them.
+	AuditEvents []string `json:"auditEvents,omitzero"`
+	// Warnings say what of the body was ignored.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // StateOf returns what the gateway tells about r.
@@ -69,6 +82,40 @@ type Review struct {
 type Reviewed struct {
 	Name  string         `json:"name"`
 	Phase v1alpha1.Phase `json:"phase"`
+	// Warnings say what of the body was ignored.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Failure is the body of POST /agent-requests/{name}/failed. The body may be left out.
+type Failure struct {
+	// Reason says what went wrong.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Verdict is the body of PATCH /agent-requests/{name}/verdict: how a reviewer grades a request that was not executed.
+type Verdict struct {
+	// Verdict is correct, partial or incorrect.
+	Verdict string `json:"verdict"`
+	// ReasonCode says what was wrong; it is needed unless the verdict is correct.
+	ReasonCode string `json:"reasonCode,omitempty"`
+	// Note is for people.
+	Note string `json:"note,omitempty"`
+}
+
+// Reported is the answer to what an agent reports about its execution, and to a verdict.
+type Reported struct {
+	Message string `json:"message"`
+	// Phase is that after the report took effect.
+	Phase v1alpha1.Phase `json:"phase,omitempty"`
+	// Warnings say what of the body was ignored.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Recorded is the answer to PUT /agent-requests/{name}/result.
+type Recorded struct {
+	Status string `json:"status"`
+	// Warnings say what of the body was ignored.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Whoami is the answer to GET /whoami.
@@ -83,6 +130,12 @@ type Whoami struct {
 // Error is the body of every answer that is not a success.
 type Error struct {
 	Message string `json:"error"`
+}
+
+// Present is the data of wire.EventSynced in a stream that was resumed: the requests that exist and match, each as
+// NAMESPACE/NAME. One that the reader knows and that is not among them is gone.
+type Present struct {
+	Present []string `json:"present"`
 }
 
 // Event types of the request stream, GET /agent-requests?watch=true.

@@ -40,9 +40,7 @@ type writer struct {
 	zone  *time.Location
 	width int
 	// bar stands before text of an agent.
-	bar string
-	// why explains the rules that are known.
-	why   []Rule
+	bar   string
 	lines []string
 }
 
@@ -55,15 +53,11 @@ func (w *writer) put(lead string, s safe, style func(...string) string) {
 
 // wrap returns s in lines that leave room for used columns.
 func (w *writer) wrap(s safe, used int) []string {
-	return text.Wrap(w.ascii(string(s)), max(w.width-used, 1))
-}
-
-// ascii writes text with ASCII alone where nothing else can be shown.
-func (w *writer) ascii(s string) string {
+	plain := string(s)
 	if w.look.ASCII {
-		return safetext.ASCII(s)
+		plain = safetext.ASCII(plain)
 	}
-	return s
+	return text.Wrap(plain, max(w.width-used, 1))
 }
 
 func drawn(s string, style func(...string) string) string {
@@ -127,6 +121,11 @@ func (w *writer) quoteFieldIf(label string, value safe) {
 	}
 }
 
+// alert writes a value that should stop the reader.
+func (w *writer) alert(label, value string) {
+	w.labelled("  ", label, ours(w.look.Away+" "+value), w.look.Alert.Render)
+}
+
 func (w *writer) labelled(lead, label string, value safe, style func(...string) string) {
 	label = safetext.Line(label)
 	room := max(labelWidth, text.Width(label)+1)
@@ -152,18 +151,18 @@ func (w *writer) event(day, at time.Time, what, message string) {
 	w.labelled("  ", when, line(what), nil)
 }
 
-// value writes any JSON value with its keys in order, so that it looks the same each time.
-func (w *writer) value(title string, p *apiextensionsv1.JSON) {
+// parameters writes the value of the agent with its keys in order, so that it looks the same each time.
+func (w *writer) parameters(p *apiextensionsv1.JSON) {
 	if p == nil || len(p.Raw) == 0 {
 		return
 	}
 	pretty, size, err := format(p.Raw)
 	if err != nil {
-		w.heading(title, fmt.Sprintf("%d bytes that are not JSON", len(p.Raw)))
+		w.heading("PARAMETERS", fmt.Sprintf("%d bytes that are not JSON", len(p.Raw)))
 		w.quote(string(p.Raw))
 		return
 	}
-	w.heading(title, fmt.Sprintf("%s, %s", size, plural(len(p.Raw), "byte")))
+	w.heading("PARAMETERS", fmt.Sprintf("%s, %s", size, plural(len(p.Raw), "byte")))
 	w.quote(pretty)
 }
 

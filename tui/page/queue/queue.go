@@ -35,8 +35,6 @@ type Options struct {
 	ReadOnly bool
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
-	// Tabs are the saved filters; nil means those of Tabs.
-	Tabs []Tab
 	// Limits are the times after which requests change by themselves.
 	Limits deadline.Limits
 }
@@ -54,13 +52,10 @@ type Queue struct {
 	snapshot feed.Snapshot
 	now      time.Time
 
-	tabs   []tab
-	tab    int
+	tab    tab
 	filter string
 	rows   []feed.Item
-	counts []int
-	// timed says that there are rows to which something happens by itself.
-	timed bool
+	counts [tabs]int
 	// fresh are the places of the rows that came while the page was open and were not looked at, in order.
 	fresh  []int
 	looked map[types.UID]struct{}
@@ -70,7 +65,6 @@ type Queue struct {
 	rest   rest
 
 	preview preview
-	rivals  rivals
 	// search and form are what is being typed, if anything; at most one of them is there.
 	search *prompt.Prompt
 	form   *form
@@ -88,11 +82,8 @@ type Queue struct {
 
 // New returns the page, with nothing to show until the first snapshot comes.
 func New(o Options) *Queue {
-	if o.Tabs == nil {
-		o.Tabs = Tabs()
-	}
 	return &Queue{
-		Options: o, keys: newKeyMap(), tabs: compile(o.Tabs), counts: make([]int, len(o.Tabs)),
+		Options: o, keys: newKeyMap(),
 		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
 		marks:   map[types.UID]feed.Item{},
 		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}},
@@ -133,7 +124,7 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 	case feed.Snapshot:
 		return q.accept(msg)
 	case page.Tick:
-		return q.tick(msg.Now)
+		q.now = msg.Now
 	case rested:
 		q.rest.end(msg)
 	case decided:

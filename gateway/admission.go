@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/store"
+)
+
+// observer is the lowest level of trust. This gateway keeps no trust profiles, so it is every agent's.
+const observer = "Observer"
+
+// admit holds an intent against the GovernedResources before it is stored. It returns the intent with what was found, or
+// the refusal.
+func (s *Server) admit(ctx context.Context, in store.Intent) (store.Intent, error) {
+	in.Annotations = map[string]string{}
+	switch s.options.UnregisteredAgents {
+	case unregisteredStrict:
+		return in, refuse(http.StatusForbidden, "AGENT_NOT_REGISTERED: agent %q has no AgentRegistration", in.Spec.AgentIdentity)
+	case unregisteredWarn:
+		in.Annotations[v1alpha1.AnnotationUnregistered] = "true"
+	}
+	resources, err := s.store.GovernedResources(ctx)
+	if err != nil {
+		return in, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	admission := authz.Admit(resources, s.options.RequireGovernedResource, in.Spec.AgentIdentity, in.Spec.Action, in.Spec.Target.URI)
+	if !admission.Allowed {
+		s.keepRefused(ctx, in, admission.Code)
+		return in, refuse(http.StatusForbidden, "%s", cmp.Or(admission.Reason, "ACTION_NOT_PERMITTED"))
+	}
+	in.Spec.GovernedResourceRef = authz.Reference(admission.Resource)
+	return in, trusted(admission.Resource, &in)
+}
+
+// trusted refuses what asks for more trust than anybody has, and holds the rest of what asks for trust for a reviewer.
+func trusted(g *v1alpha1.GovernedResource, in *store.Intent) error {
+	if g == nil || g.Spec.TrustRequirements == nil {
+		return nil
+	}
+	if least := g.Spec.TrustRequirements.MinTrustLevel; least != observer {
+		return refuse(http.StatusForbidden, "INSUFFICIENT_TRUST: GovernedResource %q asks for trust level %s; this gateway keeps no trust profiles, so agent %q counts as %s",
+			g.Name, least, in.Spec.AgentIdentity, observer)
+	}
+	in.Annotations[v1alpha1.AnnotationTrustLevel] = observer
+	in.Annotations[v1alpha1.AnnotationRequiresHumanApproval] = "true"
+	return nil
+}
+
+// keepRefused stores a refused intent as evidence, as far as its agent does not send too many of them. The caller is
+// refused either way.
+func (s *Server) keepRefused(ctx context.Context, in store.Intent, code string) {
+	who := in.SubmittedBy
+	kept := s.refusals.allow(who)
+	if kept {
+		if err := s.store.Keep(context.WithoutCancel(ctx), in, code); err != nil {
+			s.log.WarnContext(ctx, "evidence of a refusal is not kept", "subject", who, "code", code, "cause", err)
+			return
+		}
+	}
+	s.log.WarnContext(ctx, "refused at admission", "subject", who, "code", code, "action", in.Spec.Action, "target", in.Spec.Target.URI,
+		"kept", fmt.Sprint(kept))
+}
+
+const (
+	// refusalsBurst and refusalsPerSecond bound the evidence that one agent can cause.
+	refusalsBurst     = 20
+	refusalsPerSecond = 0.2
+)
+
+// refusals counts the refusals of each agent. Only identities with the agent role get here, so they are few.
+type refusals struct {
+	mu sync.Mutex
+	of map[string]*rate.Limiter
+}
+
+func (r *refusals) allow(who string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[string]*rate.Limiter{}
+	}
+	if r.of[who] == nil {
+		r.of[who] = rate.NewLimiter(refusalsPerSecond, refusalsBurst)
+	}
+	return r.of[who].Allow()
+}
