@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/help"
+	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
@@ -52,6 +53,8 @@ type root struct {
 	stack         []page.Page
 	snapshot      feed.Snapshot
 	tick          page.Tick
+	osc           osc.Env
+	attention     attention
 	notice        page.Notice
 	noticeAt      time.Time
 }
@@ -100,7 +103,15 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return r, r.press(msg)
 	case feed.Snapshot:
 		r.snapshot = msg
-		return r, tea.Batch(r.tell(msg), r.next())
+		return r, tea.Batch(r.tell(msg), r.count(msg), r.next())
+	case tea.FocusMsg:
+		r.focus(true)
+		return r, nil
+	case tea.BlurMsg:
+		r.focus(false)
+		return r, nil
+	case burst:
+		return r, r.tellBurst()
 	case page.Tick:
 		r.tick = msg
 		if msg.Now.Sub(r.noticeAt) > noticeTime {

@@ -14,6 +14,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/queue"
+	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -69,11 +70,13 @@ func Run(ctx context.Context, o Options) error {
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
+	seen := look(o)
+	o.Out = shared(o.Out)
 	ending, end := context.WithCancel(ctx)
 	defer end()
-	model, decisions := build(ending, o, look(o))
+	model, decisions := build(ending, o, seen)
 	options := []tea.ProgramOption{
-		tea.WithContext(ending), tea.WithAltScreen(), tea.WithOutput(o.Out), tea.WithFPS(framesPerSecond),
+		tea.WithContext(ending), tea.WithAltScreen(), tea.WithOutput(o.Out), tea.WithFPS(framesPerSecond), tea.WithReportFocus(),
 		tea.WithoutSignalHandler(), // signals end ctx
 	}
 	if o.In != nil {
@@ -113,7 +116,7 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
 	decisions := newPending()
 	return &root{
 		Options: o, look: look, keys: newKeyMap(),
-		live: untilEnd(ctx), feed: feed.New(o.Gateway, o.Now),
+		osc: osc.Find(os.Getenv), live: untilEnd(ctx), feed: feed.New(o.Gateway, o.Now),
 		stack: []page.Page{queue.New(queue.Options{
 			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), ReadOnly: o.ReadOnly,
 			Hold: o.Hold, Limits: deadline.Default(),

@@ -7,26 +7,53 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
 // stamp is how moments are written.
 const stamp = "2006-01-02 15:04:05 MST"
 
-// Lines returns the record of r for width columns, with times in zone.
-func Lines(r *v1alpha1.AgentRequest, look theme.Theme, zone *time.Location, width int) []string {
-	w := &writer{look: look, zone: zone, width: max(width, 4), bar: look.Dim.Render(look.Quote) + " "}
+// Rule is a rule of a policy as its author wrote it, and the values of which it is made for one request.
+type Rule struct {
+	Policy, Name, Expression string
+	Values                   []Value
+}
+
+// Value is a part of an expression and what it was.
+type Value struct{ Name, Value string }
+
+// Options say how a record is drawn.
+type Options struct {
+	Look  theme.Theme
+	Zone  *time.Location
+	Width int
+	// Ends is what happens to the request by itself; the zero Deadline is nothing.
+	Ends deadline.Deadline
+	// Rivals are the other requests about the same target that are not over.
+	Rivals []*v1alpha1.AgentRequest
+	// Why explains the rules that spoke, as far as they are known.
+	Why []Rule
+}
+
+// Lines returns the record of r.
+func Lines(r *v1alpha1.AgentRequest, o Options) []string {
+	w := &writer{look: o.Look, zone: o.Zone, width: max(o.Width, 4), bar: o.Look.Dim.Render(o.Look.Quote) + " ", why: o.Why}
 	w.top(r)
+	if !o.Ends.At.IsZero() {
+		w.field("ends", ours(o.Ends.At.In(o.Zone).Format(stamp)+", "+o.Ends.What))
+	}
 	w.verdict(r)
-	w.verification(r.Status.ControlPlaneVerification)
+	w.claims(r)
 	w.heading("REASON", "")
 	w.quote(r.Spec.Reason)
 	w.cascade(r.Spec.CascadeModel)
-	w.parameters(r.Spec.Parameters)
+	w.rivals(o.Rivals)
+	w.value("PARAMETERS", r.Spec.Parameters)
+	w.value("CONTEXT", r.Status.ProviderContext)
 	w.reasoning(r.Spec.ReasoningTrace)
 	w.scope(r.Spec)
 	w.more(r)
@@ -42,72 +69,6 @@ func (w *writer) top(r *v1alpha1.AgentRequest) {
 		w.field("submitted by", id(by))
 	}
 	w.field("created", ours(r.CreationTimestamp.In(w.zone).Format(stamp)))
-}
-
-// verdict says where the request stands and why.
-func (w *writer) verdict(r *v1alpha1.AgentRequest) {
-	switch r.Status.Phase {
-	case "":
-		w.heading("NOT LOOKED AT YET", "")
-	case v1alpha1.PhasePending:
-		w.pending(r)
-	default:
-		w.heading(strings.ToUpper(string(r.Status.Phase)), "")
-	}
-	if d := r.Status.Denial; d != nil {
-		w.field(d.Code, line(d.Message))
-		for _, p := range d.PolicyResults {
-			w.field("policy", line(fmt.Sprintf("%s, rule %s: %s (generation %d)", p.PolicyName, p.RuleName, p.Result,
-				p.PolicyGeneration)))
-		}
-		if d.RetryAfterSeconds != nil {
-			w.field("retry after", ours((time.Duration(*d.RetryAfterSeconds) * time.Second).String()))
-		}
-	}
-	if h := r.Spec.HumanApproval; h != nil {
-		w.field(h.Decision+" by", id(cmp.Or(h.ApprovedBy, "a reviewer who gave no name")))
-		if h.Reason != "" {
-			w.quote(h.Reason)
-		}
-	}
-	if result := r.Status.Result; result != nil {
-		w.field("result", id(result.URL))
-		w.quote(result.Summary)
-	}
-}
-
-func (w *writer) pending(r *v1alpha1.AgentRequest) {
-	held := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionRequiresApproval)
-	if held == nil || held.Status != metav1.ConditionTrue {
-		w.heading("POLICIES ARE BEING EVALUATED", "")
-		return
-	}
-	w.heading("WHY IT WAITS", "")
-	w.note(cmp.Or(held.Message, held.Reason, "a policy asks for a reviewer's decision"))
-}
-
-// verification says what the gateway itself saw of the target.
-func (w *writer) verification(v *v1alpha1.ControlPlaneVerification) {
-	if v == nil {
-		return
-	}
-	w.heading("VERIFIED", v.FetchedAt.In(w.zone).Format(stamp))
-	exists := "exists"
-	if !v.TargetExists {
-		exists = "does not exist"
-	}
-	w.field("target", ours(exists))
-	switch {
-	case v.HasActiveEndpoints:
-		w.alert("endpoints", fmt.Sprintf("%d live: approving needs a reason", v.ActiveEndpointCount))
-	default:
-		w.field("endpoints", ours(fmt.Sprintf("none live (%d)", v.ActiveEndpointCount)))
-	}
-	w.field("replicas", ours(fmt.Sprintf("%d of %d ready", v.ReadyReplicas, v.SpecReplicas)))
-	if len(v.DownstreamServices) > 0 {
-		w.field("used by", id(strings.Join(v.DownstreamServices, ", ")))
-	}
-	w.fieldIf("state", id(v.EvaluatedStateFingerprint))
 }
 
 func (w *writer) cascade(c *v1alpha1.CascadeModel) {
@@ -178,10 +139,14 @@ func (w *writer) more(r *v1alpha1.AgentRequest) {
 	}
 	for _, ref := range []*v1alpha1.GovernedResourceRef{s.GovernedResourceRef, r.Status.GovernedResourceRef} {
 		if ref != nil {
-			w.field("governed by", line(fmt.Sprintf("%s, generation %d", ref.Name, ref.Generation)))
+			w.field("governed by", line(strings.TrimSuffix(fmt.Sprintf("%s, generation %d, %s", ref.Name, ref.Generation, ref.UID), ", ")))
 		}
 	}
 	w.fieldIf("lease", id(r.Status.LeaseName))
+	w.fieldIf("fingerprint", id(r.Status.EvaluationFingerprint))
+	if v := r.Status.ControlPlaneVerification; v != nil {
+		w.fieldIf("state", id(v.EvaluatedStateFingerprint))
+	}
 	w.field("version", id(fmt.Sprintf("%s, evaluation %d", r.ResourceVersion, r.Status.EvaluationGeneration)))
 }
 

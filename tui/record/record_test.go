@@ -50,7 +50,7 @@ func TestGolden(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			lines := record.Lines(c.request, c.look, time.UTC, c.width)
+			lines := record.Lines(c.request, record.Options{Look: c.look, Zone: time.UTC, Width: c.width})
 			for _, l := range lines {
 				if text.Width(l) > c.width {
 					t.Errorf("%q is wider than %d", l, c.width)
@@ -114,7 +114,7 @@ func TestNothingIsLeftOut(t *testing.T) {
 	var want []string
 	fill(reflect.ValueOf(&r.Spec).Elem(), "spec", &want)
 	fill(reflect.ValueOf(&r.Status).Elem(), "status", &want)
-	all := strings.Join(record.Lines(&r, plain(), time.UTC, 1000), "\n")
+	all := strings.Join(record.Lines(&r, record.Options{Look: plain(), Zone: time.UTC, Width: 1000}), "\n")
 	for _, w := range want {
 		// The phase is a word of ours and stands in capitals.
 		if !strings.Contains(all, w) && !strings.Contains(all, strings.ToUpper(w)) {
@@ -135,7 +135,7 @@ func TestHeadingsCannotBeForged(t *testing.T) {
 	r.Spec.Parameters = &apiextensionsv1.JSON{Raw: []byte(`"` + strings.ReplaceAll(forged, "\n", `\n`) + `"`)}
 	for width := 38; width < 120; width++ {
 		headings := 0
-		for _, l := range record.Lines(r, plain(), time.UTC, width) {
+		for _, l := range record.Lines(r, record.Options{Look: plain(), Zone: time.UTC, Width: width}) {
 			if strings.HasPrefix(l, "VERIFIED") {
 				t.Fatalf("width %d: forged heading %q", width, l)
 			}
@@ -157,7 +157,7 @@ func TestNoControlCharacterGetsThrough(t *testing.T) {
 	evil := "\x1b[2J\u202e\u200b\x9b"
 	poison(reflect.ValueOf(&r).Elem(), evil)
 	r.Spec.Parameters = &apiextensionsv1.JSON{Raw: []byte("{\"\u202e\x1b\": 1")}
-	for _, l := range record.Lines(&r, plain(), time.UTC, 60) {
+	for _, l := range record.Lines(&r, record.Options{Look: plain(), Zone: time.UTC, Width: 60}) {
 		if !utf8.ValidString(l) || strings.ContainsFunc(l, func(r rune) bool {
 			return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 		}) {
@@ -203,7 +203,7 @@ func TestParameters(t *testing.T) {
 	} {
 		r := fakegateway.Pending("r", "a", "b", "c", "d", now)
 		r.Spec.Parameters = &apiextensionsv1.JSON{Raw: []byte(c.raw)}
-		if all := strings.Join(record.Lines(r, plain(), time.UTC, 80), "\n"); !strings.Contains(all, c.want) {
+		if all := strings.Join(record.Lines(r, record.Options{Look: plain(), Zone: time.UTC, Width: 80}), "\n"); !strings.Contains(all, c.want) {
 			t.Errorf("%s: no %q in\n%s", c.name, c.want, all)
 		}
 	}
@@ -219,7 +219,7 @@ func BenchmarkMegabyte(b *testing.B) {
 			r := fakegateway.Pending("r", "a", "b", "c", "d", now)
 			r.Spec.Parameters = &apiextensionsv1.JSON{Raw: raw}
 			for b.Loop() {
-				record.Lines(r, plain(), time.UTC, 80)
+				record.Lines(r, record.Options{Look: plain(), Zone: time.UTC, Width: 80})
 			}
 		})
 	}

@@ -40,7 +40,9 @@ type writer struct {
 	zone  *time.Location
 	width int
 	// bar stands before text of an agent.
-	bar   string
+	bar string
+	// why explains the rules that are known.
+	why   []Rule
 	lines []string
 }
 
@@ -53,11 +55,15 @@ func (w *writer) put(lead string, s safe, style func(...string) string) {
 
 // wrap returns s in lines that leave room for used columns.
 func (w *writer) wrap(s safe, used int) []string {
-	plain := string(s)
+	return text.Wrap(w.ascii(string(s)), max(w.width-used, 1))
+}
+
+// ascii writes text with ASCII alone where nothing else can be shown.
+func (w *writer) ascii(s string) string {
 	if w.look.ASCII {
-		plain = safetext.ASCII(plain)
+		return safetext.ASCII(s)
 	}
-	return text.Wrap(plain, max(w.width-used, 1))
+	return s
 }
 
 func drawn(s string, style func(...string) string) string {
@@ -121,11 +127,6 @@ func (w *writer) quoteFieldIf(label string, value safe) {
 	}
 }
 
-// alert writes a value that should stop the reader.
-func (w *writer) alert(label, value string) {
-	w.labelled("  ", label, ours(w.look.Away+" "+value), w.look.Alert.Render)
-}
-
 func (w *writer) labelled(lead, label string, value safe, style func(...string) string) {
 	label = safetext.Line(label)
 	room := max(labelWidth, text.Width(label)+1)
@@ -151,18 +152,18 @@ func (w *writer) event(day, at time.Time, what, message string) {
 	w.labelled("  ", when, line(what), nil)
 }
 
-// parameters writes the value of the agent with its keys in order, so that it looks the same each time.
-func (w *writer) parameters(p *apiextensionsv1.JSON) {
+// value writes any JSON value with its keys in order, so that it looks the same each time.
+func (w *writer) value(title string, p *apiextensionsv1.JSON) {
 	if p == nil || len(p.Raw) == 0 {
 		return
 	}
 	pretty, size, err := format(p.Raw)
 	if err != nil {
-		w.heading("PARAMETERS", fmt.Sprintf("%d bytes that are not JSON", len(p.Raw)))
+		w.heading(title, fmt.Sprintf("%d bytes that are not JSON", len(p.Raw)))
 		w.quote(string(p.Raw))
 		return
 	}
-	w.heading("PARAMETERS", fmt.Sprintf("%s, %s", size, plural(len(p.Raw), "byte")))
+	w.heading(title, fmt.Sprintf("%s, %s", size, plural(len(p.Raw), "byte")))
 	w.quote(pretty)
 }
 

@@ -109,7 +109,7 @@ func (d *Driver) handle(msg tea.Msg) {
 // Key returns the message of a key by its name.
 func Key(name string) tea.KeyMsg {
 	for t, special := range map[tea.KeyType]string{
-		tea.KeyEnter: "enter", tea.KeyEsc: "esc", tea.KeyTab: "tab", tea.KeyUp: "up", tea.KeyDown: "down",
+		tea.KeyEnter: "enter", tea.KeyEsc: "esc", tea.KeyTab: "tab", tea.KeyShiftTab: "shift+tab", tea.KeyUp: "up", tea.KeyDown: "down",
 		tea.KeyPgDown: "pgdown", tea.KeyPgUp: "pgup", tea.KeyHome: "home", tea.KeyEnd: "end", tea.KeyLeft: "left",
 		tea.KeyBackspace: "backspace", tea.KeyCtrlA: "ctrl+a", tea.KeyCtrlB: "ctrl+b", tea.KeyCtrlC: "ctrl+c",
 		tea.KeyCtrlD: "ctrl+d", tea.KeyCtrlF: "ctrl+f", tea.KeyCtrlU: "ctrl+u",

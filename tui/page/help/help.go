@@ -87,7 +87,7 @@ func (h *Help) View() string { return strings.Join(h.text.Visible(), "\n") }
 
 // lines writes the sections.
 func (h *Help) lines() []string {
-	const keyWidth = 9
+	const keyWidth = 12
 	var lines []string
 	for _, s := range h.sections {
 		lines = append(lines, "", " "+h.look.Title.Render(s.Title))

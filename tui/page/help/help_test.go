@@ -30,16 +30,16 @@ func TestLines(t *testing.T) {
 	h.Resize(60, 20)
 	want := `
  Keys
-   a        approve  not now: gateway away
-   j        row down, also arrow down
-   pgdn     page
-   J        on, also shift-down
-   ctrl-a   all
-   k        row up, also arrow up
-   pgup     back
+   a           approve  not now: gateway away
+   j           row down, also arrow down
+   pgdn        page
+   J           on, also shift-down
+   ctrl-a      all
+   k           row up, also arrow up
+   pgup        back
 
  Signs
-   ✓        approved`
+   ✓           approved`
 	if got := h.View(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

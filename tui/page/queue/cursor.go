@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/filter"
 )
 
 // cursor is on a request, not on a row: it follows the request wherever that goes.
@@ -69,6 +70,11 @@ func (q *Queue) accept(s feed.Snapshot) tea.Cmd {
 	if !changed {
 		return nil
 	}
+	return q.renew()
+}
+
+// renew makes the rows anew and keeps the cursor on its request, and that on its line of the screen.
+func (q *Queue) renew() tea.Cmd {
 	before := q.cursor
 	q.fill()
 	dropped := q.recheck()
@@ -91,10 +97,47 @@ func (q *Queue) accept(s feed.Snapshot) tea.Cmd {
 	}
 }
 
+// context is what filters depend on.
+func (q *Queue) context() filter.Context {
+	c := filter.Context{Now: q.now, Limits: q.Limits}
+	if q.snapshot.Who != nil {
+		c.Me = q.snapshot.Who.Identity
+	}
+	return c
+}
+
+// belongs reports whether item has a row in the tab under the filter.
+func (q *Queue) belongs(item feed.Item) bool {
+	rows, _ := q.tabs[q.tab].pick([]feed.Item{item}, filter.Parse(q.filter), q.context())
+	return len(rows) == 1
+}
+
+// tick takes in the time. Where a filter depends on it, requests may come and go by that alone.
+func (q *Queue) tick(now time.Time) tea.Cmd {
+	q.now = now
+	c := q.context()
+	changed := false
+	for i, t := range q.tabs {
+		if t.timed {
+			n := t.count(q.snapshot.Items, c)
+			changed = changed || n != q.counts[i] && i == q.tab
+			q.counts[i] = n
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return q.renew()
+}
+
 // fill makes the rows from the snapshot. The request under the cursor keeps a row even if it does not belong in the
 // tab any more; it leaves when the cursor does.
 func (q *Queue) fill() {
-	q.rows, q.counts = pick(q.snapshot.Items, q.tab, words(q.filter))
+	c := q.context()
+	q.rows, q.timed = q.tabs[q.tab].pick(q.snapshot.Items, filter.Parse(q.filter), c)
+	for i, t := range q.tabs {
+		q.counts[i] = t.count(q.snapshot.Items, c)
+	}
 	if q.cursor.key != "" {
 		q.follow()
 	}
@@ -119,7 +162,7 @@ func (q *Queue) follow() {
 		q.cursor.gone = true
 	}
 	q.cursor.guest = true
-	q.rows, q.cursor.at = insert(q.rows, q.cursor.item, q.tab)
+	q.rows, q.cursor.at = insert(q.rows, q.cursor.item, q.tabs[q.tab].order(q.Limits))
 }
 
 // point puts the cursor on a row.
@@ -151,7 +194,7 @@ func (q *Queue) goTo(at int) {
 // is there, else near its place.
 func (q *Queue) refill() {
 	at := q.cursor.at
-	if q.cursor.key != "" && (q.cursor.gone || !q.tab.has(q.cursor.item, words(q.filter))) {
+	if q.cursor.key != "" && (q.cursor.gone || !q.belongs(q.cursor.item)) {
 		q.cursor = cursor{}
 	}
 	q.fill()

@@ -16,7 +16,8 @@ type keyMap struct {
 	up, down, first, last, pageUp, pageDown  key.Binding
 	textUp, textDown, textHalfUp, textHalfDn key.Binding
 	textPageUp, textPageDn, textHome         key.Binding
-	next, open, back, filter, tab            key.Binding
+	next, open, back, filter                 key.Binding
+	tab, tabBack, tabAt                      key.Binding
 	mark, markRange, group, undo             key.Binding
 	send, cancel, accept                     key.Binding
 }
@@ -36,12 +37,12 @@ func newKeyMap() keyMap {
 		last:          bind([]string{"end", "G", ">"}, "G", "last"),
 		pageUp:        bind([]string{"ctrl+b"}, "ctrl-b", "page up"),
 		pageDown:      bind([]string{"ctrl+f"}, "ctrl-f", "page down"),
-		textUp:        bind([]string{"K", "shift+up"}, "K", "text up"),
-		textDown:      bind([]string{"J", "shift+down"}, "J", "read on"),
+		textUp:        bind([]string{"shift+up"}, "shift-up", "text up"),
+		textDown:      bind([]string{"shift+down"}, "shift-down", "text down"),
 		textHalfUp:    bind([]string{"ctrl+u"}, "ctrl-u", "half a text page up"),
 		textHalfDn:    bind([]string{"ctrl+d"}, "ctrl-d", "half a text page down"),
-		textPageUp:    bind([]string{"pgup"}, "pgup", "text page up"),
-		textPageDn:    bind([]string{"pgdown"}, "pgdn", "text page down"),
+		textPageUp:    bind([]string{"K", "pgup"}, "K", "read back"),
+		textPageDn:    bind([]string{"J", "pgdown"}, "J", "read on"),
 		textHome:      bind([]string{"0"}, "0", "text from the top"),
 		next:          bind([]string{"n"}, "n", "next to decide"),
 		mark:          bind([]string{" "}, "space", "mark"),
@@ -51,7 +52,9 @@ func newKeyMap() keyMap {
 		open:          bind([]string{"enter"}, "enter", "whole"),
 		back:          bind([]string{"esc"}, "esc", "back"),
 		filter:        bind([]string{"/"}, "/", "filter"),
-		tab:           bind([]string{"tab", "shift+tab"}, "tab", "other tab"),
+		tab:           bind([]string{"tab"}, "tab", "next tab"),
+		tabBack:       bind([]string{"shift+tab"}, "shift-tab", "tab before"),
+		tabAt:         bind([]string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, "1-9", "tab by number"),
 		send:          bind([]string{"enter"}, "enter", "send"),
 		cancel:        bind([]string{"esc"}, "esc", "back"),
 		accept:        bind([]string{"enter"}, "enter", "keep the filter"),
@@ -67,11 +70,11 @@ func (q *Queue) Keys() []page.Key {
 	case q.search != nil:
 		return []page.Key{{Binding: k.accept}, {Binding: k.cancel}}
 	case len(q.rows) == 0:
-		return slices.Concat(q.filterKeys(), []page.Key{{Binding: k.tab}})
+		return slices.Concat(q.filterKeys(), q.tabKeys())
 	}
 	keys := q.decisionKeys()
 	if q.preview.pager.Below() > 0 && q.layout.textHeight > 0 {
-		keys = append(keys, page.Key{Binding: k.textDown})
+		keys = append(keys, page.Key{Binding: k.textPageDn})
 	}
 	if q.whole {
 		keys = append(keys, page.Key{Binding: k.back})
@@ -83,7 +86,7 @@ func (q *Queue) Keys() []page.Key {
 	}
 	keys = append(keys, q.markKeys()...)
 	keys = append(keys, q.filterKeys()...)
-	keys = append(keys, page.Key{Binding: k.tab})
+	keys = append(keys, q.tabKeys()...)
 	if len(q.rows) > 1 || q.whole && q.preview.pager.Len() > q.preview.pager.Height() {
 		keys = append(keys, page.Key{Binding: k.down}, page.Key{Binding: k.up}, page.Key{Binding: k.first},
 			page.Key{Binding: k.last}, page.Key{Binding: k.pageDown}, page.Key{Binding: k.pageUp})
@@ -139,7 +142,7 @@ func (q *Queue) textKeys() []page.Key {
 		return nil
 	}
 	if q.preview.pager.Below() > 0 {
-		keys = append(keys, page.Key{Binding: k.textPageDn}, page.Key{Binding: k.textHalfDn})
+		keys = append(keys, page.Key{Binding: k.textDown}, page.Key{Binding: k.textHalfDn})
 	}
 	if q.preview.pager.Above() > 0 {
 		keys = append(keys, page.Key{Binding: k.textUp}, page.Key{Binding: k.textPageUp}, page.Key{Binding: k.textHalfUp},
@@ -198,10 +201,8 @@ func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 		q.leave()
 	case key.Matches(msg, k.filter):
 		q.startFilter()
-	case key.Matches(msg, k.tab):
-		q.setWhole(false)
-		q.tab = (q.tab + 1) % tabs
-		q.refill()
+	case key.Matches(msg, k.tab, k.tabBack, k.tabAt):
+		q.pressTab(msg)
 	case key.Matches(msg, k.undo):
 		return q.takeBack()
 	case !q.ReadOnly && key.Matches(msg, k.mark, k.markRange, k.group):
@@ -265,6 +266,27 @@ func (q *Queue) move(msg tea.KeyMsg) {
 			return
 		}
 	}
+}
+
+// tabKeys are the keys that choose a tab.
+func (q *Queue) tabKeys() []page.Key {
+	return []page.Key{{Binding: q.keys.tab}, {Binding: q.keys.tabBack}, {Binding: q.keys.tabAt}}
+}
+
+// pressTab does what a key asks for that chooses a tab.
+func (q *Queue) pressTab(msg tea.KeyMsg) {
+	to := q.tab
+	switch k := q.keys; {
+	case key.Matches(msg, k.tab):
+		to = (q.tab + 1) % len(q.tabs)
+	case key.Matches(msg, k.tabBack):
+		to = (q.tab + len(q.tabs) - 1) % len(q.tabs)
+	case int(msg.Runes[0]-'1') < len(q.tabs):
+		to = int(msg.Runes[0] - '1')
+	}
+	q.setWhole(false)
+	q.tab = to
+	q.refill()
 }
 
 // setWhole gives the preview the whole room, or takes it back.

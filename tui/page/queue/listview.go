@@ -9,26 +9,41 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/filter"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
 // columns are the widths of the columns of the list. A width of 0 leaves a column out.
-type columns struct{ agent, action, phase, target int }
+type columns struct{ left, age, agent, action, phase, target int }
 
-// Before the agent stand the cursor, the sign, the mark of a new row and the age; two spaces follow each column.
+// Before the agent stand the cursor, the sign, the mark of a new row, the time left where any row has an end, and the
+// age where there is room for both; two spaces follow each column.
 const (
+	leftWidth = 5
 	ageWidth  = 4
-	leadWidth = 4 + ageWidth + 2
+	leadWidth = 4
+	bothFrom  = 64
 )
 
-// columnsFor divides the width of the list.
-func columnsFor(width int, t tab) columns {
+// columnsFor divides the width of the list; timed says that there are rows with an end.
+func columnsFor(width int, t Tab, timed bool) columns {
 	room := max(width-leadWidth, 0)
-	c := columns{agent: min(max(room/4, 8), 20), action: min(max(room/5, 8), 16)}
-	if t == everything && room >= 60 {
+	left, age := 0, 0
+	if timed {
+		left = leftWidth
+		room -= leftWidth + 2
+	}
+	if !timed || width >= bothFrom {
+		age = ageWidth
+		room -= ageWidth + 2
+	}
+	room = max(room, 0)
+	c := columns{left: left, age: age, agent: min(max(room/4, 8), 20), action: min(max(room/5, 8), 16)}
+	if t.Newest && room >= 60 {
 		c.phase = 10
 		room -= c.phase + 2
 	}
@@ -38,17 +53,20 @@ func columnsFor(width int, t tab) columns {
 
 // row is what one line of the list says. It is a pure function of its arguments; nothing in it is drawn yet.
 type row struct {
-	sign, mark, age              string
+	sign, mark, left, age        string
 	agent, action, phase, target string
 }
 
 // rowOf writes the row of a request.
-func rowOf(item feed.Item, look theme.Theme, now time.Time, fresh, sending, marked bool) row {
+func rowOf(item feed.Item, look theme.Theme, limits deadline.Limits, now time.Time, fresh, sending, marked bool) row {
 	r := row{
 		sign: sign(item.AgentRequest, look), mark: " ",
 		age:   age(item.CreationTimestamp.Time, now),
 		agent: name(item.Spec.AgentIdentity), action: name(item.Spec.Action),
 		phase: name(string(item.Status.Phase)), target: targetName(item.Spec.Target.URI),
+	}
+	if at := limits.Of(item.AgentRequest).At; !at.IsZero() && !now.IsZero() {
+		r.left = countdown(at.Sub(now))
 	}
 	switch {
 	case sending:
@@ -128,10 +146,10 @@ func (q *Queue) Signs() []page.Sign {
 
 // listLines draws the list: a line with the names of the columns and the rows that are on the screen.
 func (q *Queue) listLines() []string {
-	c := columnsFor(q.layout.listWidth, q.tab)
-	head := row{sign: " ", mark: " ", age: "AGE", agent: "AGENT", action: "ACTION", phase: "PHASE", target: "TARGET"}
+	c := columnsFor(q.layout.listWidth, q.tabs[q.tab].Tab, q.timed)
+	head := row{sign: " ", mark: " ", left: "LEFT", age: "AGE", agent: "AGENT", action: "ACTION", phase: "PHASE", target: "TARGET"}
 	lines := make([]string, 1, q.layout.listHeight+1)
-	lines[0] = q.Look.Dim.Render(" " + head.line(c, q.Look.Cut))
+	lines[0] = q.Look.Dim.Render(" " + head.lead(c) + head.rest(c, q.Look.Cut))
 	first, last := q.window.Rows(len(q.rows))
 	for at := first; at < last; at++ {
 		lines = append(lines, q.rowLine(at, c))
@@ -153,23 +171,48 @@ func (q *Queue) rowLine(at int, c columns) string {
 	item := q.rows[at]
 	_, sending := q.sent[item.Key()]
 	_, marked := q.marks[item.Key()]
-	r := rowOf(item, q.Look, q.now, q.isFresh(item), sending, marked)
-	body := r.line(c, q.Look.Cut)
+	r := rowOf(item, q.Look, q.Limits, q.now, q.isFresh(item), sending, marked)
+	lead, rest := r.lead(c), r.rest(c, q.Look.Cut)
 	switch {
 	case at == q.cursor.at:
-		return q.Look.Selected.Render(q.Look.Cursor + text.Fit(body, q.layout.listWidth-1, ""))
+		return q.Look.Selected.Render(q.Look.Cursor + text.Fit(lead+rest, q.layout.listWidth-1, ""))
 	case !q.snapshot.Current():
-		return q.Look.Dim.Render(" " + body)
+		return q.Look.Dim.Render(" " + lead + rest)
 	default:
-		return " " + q.signStyle(item.AgentRequest).Render(r.sign) + strings.TrimPrefix(body, r.sign)
+		styled := q.signStyle(item.AgentRequest).Render(r.sign) + strings.TrimPrefix(lead, r.sign)
+		if left, ok := q.left(item); ok && left < filter.Soon {
+			styled = q.signStyle(item.AgentRequest).Render(r.sign) + q.leftStyle(left).Render(strings.TrimPrefix(lead, r.sign))
+		}
+		return " " + styled + rest
 	}
 }
 
-// line lays the row out, all but the cursor.
-func (r row) line(c columns, cut string) string {
+// alarming is how much time left is too little to think long.
+const alarming = 30 * time.Second
+
+// leftStyle returns the colour of little time left.
+func (q *Queue) leftStyle(left time.Duration) lipgloss.Style {
+	if left < alarming {
+		return q.Look.Alert
+	}
+	return q.Look.Soon
+}
+
+// lead lays out what stands before the names: the sign, the mark and the time left.
+func (r row) lead(c columns) string {
+	lead := r.sign + r.mark + " "
+	if c.left == 0 {
+		return lead
+	}
+	return lead + text.Spaces(c.left-text.Width(r.left)) + r.left + "  "
+}
+
+// rest lays out what follows.
+func (r row) rest(c columns, cut string) string {
 	var b strings.Builder
-	b.WriteString(r.sign + r.mark + " ")
-	b.WriteString(text.Spaces(ageWidth-text.Width(r.age)) + r.age + "  ")
+	if c.age > 0 {
+		b.WriteString(text.Spaces(c.age-text.Width(r.age)) + r.age + "  ")
+	}
 	b.WriteString(text.Fit(r.agent, c.agent, cut) + "  " + text.Fit(r.action, c.action, cut) + "  ")
 	if c.phase > 0 {
 		b.WriteString(text.Fit(r.phase, c.phase, cut) + "  ")
@@ -205,6 +248,9 @@ func (q *Queue) emptiness() []string {
 		return []string{"no agent asked for anything yet", "",
 			q.Look.Dim.Render("in another terminal: aip-dev request submit --help")}
 	default:
+		if q.tab > 0 {
+			return []string{"nothing here", "", q.Look.Dim.Render("tab goes on to the next tab, 1 back to the first")}
+		}
 		return []string{"nothing waits for a decision", "", q.Look.Dim.Render("tab shows the requests that were decided")}
 	}
 }

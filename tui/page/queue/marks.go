@@ -92,7 +92,7 @@ func (q *Queue) marked() []feed.Item {
 	for _, item := range q.marks {
 		items = append(items, item)
 	}
-	slices.SortFunc(items, q.tab.order)
+	slices.SortFunc(items, q.tabs[q.tab].order(q.Limits))
 	return items
 }
 

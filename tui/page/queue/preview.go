@@ -27,6 +27,37 @@ type edition struct {
 	version string
 	width   int
 	zone    *time.Location
+	rivals  string
+}
+
+// rivals are the other requests about the target of the one under the cursor that are not over.
+type rivals struct {
+	of       types.UID
+	revision uint64
+	list     []*v1alpha1.AgentRequest
+	// words tell one list from another.
+	words string
+}
+
+// rivalsShown is how many others are listed.
+const rivalsShown = 20
+
+// findRivals looks for them, when the cursor or the requests changed.
+func (q *Queue) findRivals() {
+	if q.rivals.of == q.cursor.key && q.rivals.revision == q.snapshot.Revision {
+		return
+	}
+	q.rivals = rivals{of: q.cursor.key, revision: q.snapshot.Revision}
+	for _, item := range q.snapshot.Items {
+		if item.Spec.Target.URI != q.cursor.item.Spec.Target.URI || item.Status.Phase.Terminal() || item.Key() == q.cursor.key {
+			continue
+		}
+		q.rivals.list = append(q.rivals.list, item.AgentRequest)
+		q.rivals.words += item.Name + string(item.Status.Phase) + " "
+		if len(q.rivals.list) == rivalsShown {
+			break
+		}
+	}
 }
 
 // display brings the preview up to date with the cursor. The lines are made when something changed, not when they are
@@ -38,8 +69,9 @@ func (q *Queue) display() {
 		return
 	}
 	item := q.cursor.item
+	q.findRivals()
 	want := edition{
-		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(),
+		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(), rivals: q.rivals.words,
 	}
 	if want == q.preview.shown {
 		return
@@ -47,7 +79,9 @@ func (q *Queue) display() {
 	if want.key != q.preview.shown.key {
 		q.preview.pager.Home()
 	}
-	lines := record.Lines(item.AgentRequest, q.Look, want.zone, want.width)
+	lines := record.Lines(item.AgentRequest, record.Options{
+		Look: q.Look, Zone: want.zone, Width: want.width, Ends: q.Limits.Of(item.AgentRequest), Rivals: q.rivals.list,
+	})
 	q.preview.pager.SetLines(append(q.sinceRead(item, want.width), lines...))
 	q.preview.shown = want
 }

@@ -35,6 +35,8 @@ type Options struct {
 	ReadOnly bool
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
+	// Tabs are the saved filters; nil means those of Tabs.
+	Tabs []Tab
 	// Limits are the times after which requests change by themselves.
 	Limits deadline.Limits
 }
@@ -52,10 +54,13 @@ type Queue struct {
 	snapshot feed.Snapshot
 	now      time.Time
 
-	tab    tab
+	tabs   []tab
+	tab    int
 	filter string
 	rows   []feed.Item
-	counts [tabs]int
+	counts []int
+	// timed says that there are rows to which something happens by itself.
+	timed bool
 	// fresh are the places of the rows that came while the page was open and were not looked at, in order.
 	fresh  []int
 	looked map[types.UID]struct{}
@@ -65,6 +70,7 @@ type Queue struct {
 	rest   rest
 
 	preview preview
+	rivals  rivals
 	// search and form are what is being typed, if anything; at most one of them is there.
 	search *prompt.Prompt
 	form   *form
@@ -82,8 +88,11 @@ type Queue struct {
 
 // New returns the page, with nothing to show until the first snapshot comes.
 func New(o Options) *Queue {
+	if o.Tabs == nil {
+		o.Tabs = Tabs()
+	}
 	return &Queue{
-		Options: o, keys: newKeyMap(),
+		Options: o, keys: newKeyMap(), tabs: compile(o.Tabs), counts: make([]int, len(o.Tabs)),
 		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
 		marks:   map[types.UID]feed.Item{},
 		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}},
@@ -124,7 +133,7 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 	case feed.Snapshot:
 		return q.accept(msg)
 	case page.Tick:
-		q.now = msg.Now
+		return q.tick(msg.Now)
 	case rested:
 		q.rest.end(msg)
 	case decided:

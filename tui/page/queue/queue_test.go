@@ -50,7 +50,7 @@ func TestArrivalsDoNotMoveTheCursor(t *testing.T) {
 
 func TestNewestFirstDoesNotMoveEither(t *testing.T) {
 	atDesk(t, 120, 40, 3, func(d *desk) {
-		d.Press("tab", "home")
+		d.Press("shift+tab", "home")
 		d.wantHighlighted(2)
 		line := d.line()
 		d.put(item(7))
@@ -70,7 +70,7 @@ func TestDecidedByAnother(t *testing.T) {
 		d.refresh()
 		d.wantHighlighted(1)
 		d.wantOff("a", "already denied by bob")
-		if d.queue.counts[toDecide] != 2 {
+		if d.queue.counts[0] != 2 {
 			d.Errorf("counts: %v", d.queue.counts)
 		}
 		d.Press("j")
@@ -151,7 +151,7 @@ func TestKeysHandedOverAtOnce(t *testing.T) {
 func TestNext(t *testing.T) {
 	atDesk(t, 120, 50, 3, func(d *desk) {
 		d.put(inPhase(1, v1alpha1.PhaseDenied))
-		d.Press("tab", "G", "n")
+		d.Press("shift+tab", "G", "n")
 		d.wantHighlighted(2)
 		d.Press("n")
 		d.wantHighlighted(0)

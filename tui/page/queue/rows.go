@@ -3,80 +3,103 @@ package queue
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/filter"
 )
 
-// tab is a part of the requests.
-type tab int
+// Tab is a saved filter.
+type Tab struct {
+	// Name stands on the tab, Filter is in the language of package filter.
+	Name, Filter string
+	// Newest puts the newest request first. Otherwise the one comes first to which something happens first, then the
+	// oldest, because it waited longest.
+	Newest bool
+}
 
-const (
-	// toDecide are the requests that wait for a reviewer, oldest first, because they waited longest.
-	toDecide tab = iota
-	// everything are all requests, newest first.
-	everything
-	tabs
-)
+// Tabs are the tabs that everybody has.
+func Tabs() []Tab {
+	return []Tab{
+		{Name: "To decide", Filter: "is:waiting"},
+		{Name: "Expiring", Filter: "is:expiring"},
+		{Name: "Mine", Filter: "is:mine", Newest: true},
+		{Name: "Decided today", Filter: "is:decided is:today", Newest: true},
+		{Name: "All", Newest: true},
+	}
+}
 
-func (t tab) String() string { return [tabs]string{"To decide", "All"}[t] }
+// tab is a Tab that is ready to be used.
+type tab struct {
+	Tab
+	query filter.Query
+	timed bool
+}
+
+func compile(all []Tab) []tab {
+	tabs := make([]tab, len(all))
+	for i, t := range all {
+		tabs[i] = tab{Tab: t, query: filter.Parse(t.Filter), timed: filter.Timed(t.Filter)}
+	}
+	return tabs
+}
 
 // waits reports whether r waits for a reviewer.
-func waits(r *v1alpha1.AgentRequest) bool {
-	return r.Status.Phase == v1alpha1.PhasePending && r.Spec.HumanApproval == nil &&
-		meta.IsStatusConditionTrue(r.Status.Conditions, v1alpha1.ConditionRequiresApproval)
-}
+func waits(r *v1alpha1.AgentRequest) bool { return filter.Waits(r) }
 
-// pick returns the rows of a tab that match all words, in the order of the tab, and how many requests each tab has.
-func pick(items []feed.Item, t tab, words []string) (rows []feed.Item, counts [tabs]int) {
-	counts[everything] = len(items)
+// pick returns the rows of a tab that match also, in the order of the tab, and whether any of them has an end.
+func (t tab) pick(items []feed.Item, also filter.Query, c filter.Context) (rows []feed.Item, timed bool) {
 	for _, item := range items {
-		waiting := waits(item.AgentRequest)
-		if waiting {
-			counts[toDecide]++
-		}
-		if (waiting || t == everything) && matches(item.AgentRequest, words) {
+		if t.query.Match(item.AgentRequest, c) && also.Match(item.AgentRequest, c) {
 			rows = append(rows, item)
+			timed = timed || !c.Limits.Of(item.AgentRequest).At.IsZero()
 		}
 	}
-	if t == everything {
+	switch {
+	case t.Newest:
 		slices.Reverse(rows)
+	case timed:
+		slices.SortStableFunc(rows, t.order(c.Limits))
 	}
-	return rows, counts
+	return rows, timed
 }
 
-// has reports whether item has a row in the tab under a filter of words.
-func (t tab) has(item feed.Item, words []string) bool {
-	rows, _ := pick([]feed.Item{item}, t, words)
-	return len(rows) == 1
-}
-
-// order compares two rows of a tab.
-func (t tab) order(a, b feed.Item) int {
-	if t == everything {
-		return feed.Compare(b, a)
+// count returns how many requests a tab has.
+func (t tab) count(items []feed.Item, c filter.Context) int {
+	if t.Filter == "" {
+		return len(items)
 	}
-	return feed.Compare(a, b)
-}
-
-// words splits a filter.
-func words(filter string) []string { return strings.Fields(strings.ToLower(filter)) }
-
-// matches reports whether each word is somewhere in r. Upper and lower case are the same.
-func matches(r *v1alpha1.AgentRequest, words []string) bool {
-	for _, word := range words {
-		if !slices.ContainsFunc([]string{
-			r.Spec.AgentIdentity, r.Spec.Action, r.Spec.Target.URI, r.Name, r.Namespace, string(r.Status.Phase), r.Spec.Reason,
-		}, func(field string) bool { return strings.Contains(strings.ToLower(field), word) }) {
-			return false
+	n := 0
+	for _, item := range items {
+		if t.query.Match(item.AgentRequest, c) {
+			n++
 		}
 	}
-	return true
+	return n
+}
+
+// order compares two rows of a tab. Neither deadlines nor ages change while time passes, so rows keep their places.
+func (t tab) order(limits deadline.Limits) func(a, b feed.Item) int {
+	if t.Newest {
+		return func(a, b feed.Item) int { return feed.Compare(b, a) }
+	}
+	return func(a, b feed.Item) int {
+		atA, atB := limits.Of(a.AgentRequest).At, limits.Of(b.AgentRequest).At
+		switch {
+		case atA.Equal(atB):
+			return feed.Compare(a, b)
+		case atA.IsZero():
+			return 1
+		case atB.IsZero():
+			return -1
+		default:
+			return atA.Compare(atB)
+		}
+	}
 }
 
 // find returns the place of a request in rows, or -1.
@@ -84,9 +107,9 @@ func find(rows []feed.Item, key types.UID) int {
 	return slices.IndexFunc(rows, func(item feed.Item) bool { return item.Key() == key })
 }
 
-// insert puts item where it belongs in the order of the tab and returns its place.
-func insert(rows []feed.Item, item feed.Item, t tab) ([]feed.Item, int) {
-	at, _ := slices.BinarySearchFunc(rows, item, t.order)
+// insert puts item where it belongs in an order and returns its place.
+func insert(rows []feed.Item, item feed.Item, order func(a, b feed.Item) int) ([]feed.Item, int) {
+	at, _ := slices.BinarySearchFunc(rows, item, order)
 	return slices.Insert(rows, at, item), at
 }
 
@@ -117,5 +140,18 @@ func age(t, now time.Time) string {
 		return fmt.Sprintf("%dh", d/time.Hour)
 	default:
 		return fmt.Sprintf("%dd", min(d/(24*time.Hour), 999))
+	}
+}
+
+// countdown writes how much time is left in at most five columns: 0:41, 12:07, 3h, 6d. It is 0:00 when there is none.
+func countdown(left time.Duration) string {
+	left = max(left, 0)
+	switch {
+	case left < time.Hour:
+		return fmt.Sprintf("%d:%02d", left/time.Minute, left%time.Minute/time.Second)
+	case left < 48*time.Hour:
+		return fmt.Sprintf("%dh", left/time.Hour)
+	default:
+		return fmt.Sprintf("%dd", min(left/(24*time.Hour), 999))
 	}
 }

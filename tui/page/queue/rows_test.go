@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"github.com/muesli/termenv"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/filter"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
@@ -44,6 +47,8 @@ func numbers(rows []feed.Item) []string {
 func TestPick(t *testing.T) {
 	t.Parallel()
 	items := []feed.Item{item(0), inPhase(1, v1alpha1.PhaseDenied), item(2), inPhase(3, v1alpha1.PhaseApproved), item(4)}
+	tabs := compile(Tabs())
+	toDecide, everything := tabs[0], tabs[len(tabs)-1]
 	for _, c := range []struct {
 		name   string
 		tab    tab
@@ -58,20 +63,76 @@ func TestPick(t *testing.T) {
 		{"two words, not both", everything, "agent-a r-00001", []string{}},
 		{"namespace", toDecide, "default x00004", []string{"r-00004"}},
 	} {
-		rows, counts := pick(items, c.tab, words(c.filter))
-		if got := numbers(rows); !slices.Equal(got, c.want) || counts != [tabs]int{3, 5} {
-			t.Errorf("%s: %v, counts %v, want %v", c.name, got, counts, c.want)
+		rows, _ := c.tab.pick(items, filter.Parse(c.filter), filter.Context{})
+		if got := numbers(rows); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if a, b := toDecide.count(items, filter.Context{}), everything.count(items, filter.Context{}); a != 3 || b != 5 {
+		t.Errorf("counts %d and %d", a, b)
+	}
+}
+
+// Saved filters count what they list, among many.
+func TestCountsEqualRows(t *testing.T) {
+	t.Parallel()
+	var items []feed.Item
+	for i, r := range fakegateway.Sample(10_000, 3, noon) {
+		if i%7 == 0 {
+			r.Spec.HumanApproval = &v1alpha1.HumanApproval{Decision: "approved", ApprovedBy: "bob"}
+		}
+		items = append(items, feed.Item{AgentRequest: r})
+	}
+	slices.SortFunc(items, feed.Compare)
+	c := filter.Context{Now: noon, Me: "bob", Limits: deadline.Default()}
+	for _, tab := range compile(append(Tabs(), Tab{Name: "bot", Filter: "agent:cost-bot !phase:approved"})) {
+		rows, _ := tab.pick(items, filter.Query{}, c)
+		if tab.count(items, c) != len(rows) || tab.Name != "Expiring" && len(rows) == 0 {
+			t.Errorf("%s: counted %d, listed %d", tab.Name, tab.count(items, c), len(rows))
+		}
+	}
+}
+
+// What ends first comes first, then what is oldest.
+func TestOrderByDeadline(t *testing.T) {
+	t.Parallel()
+	approved := func(i int, ago time.Duration) feed.Item {
+		it := inPhase(i, v1alpha1.PhaseApproved)
+		it.Status.Conditions = []metav1.Condition{{Type: "Approved", Status: "True", LastTransitionTime: metav1.NewTime(noon.Add(-ago))}}
+		return it
+	}
+	items := []feed.Item{item(0), approved(1, time.Minute), item(2), approved(3, 4*time.Minute)}
+	all := compile([]Tab{{Name: "x"}})[0]
+	c := filter.Context{Now: noon, Limits: deadline.Default()}
+	rows, timed := all.pick(items, filter.Query{}, c)
+	if got := numbers(rows); !timed || !slices.Equal(got, []string{"r-00003", "r-00001", "r-00000", "r-00002"}) {
+		t.Errorf("order %v", got)
+	}
+	if r := rowOf(items[3], look(), c.Limits, noon, false, false, false); r.left != "1:00" {
+		t.Errorf("left %q", r.left)
+	}
+}
+
+func TestCountdown(t *testing.T) {
+	t.Parallel()
+	for left, want := range map[time.Duration]string{
+		-time.Second: "0:00", 41 * time.Second: "0:41", 59*time.Minute + 59*time.Second: "59:59", time.Hour: "1h", 49 * time.Hour: "2d",
+	} {
+		if got := countdown(left); got != want {
+			t.Errorf("%s: %q, want %q", left, got, want)
 		}
 	}
 }
 
 func TestInsertKeepsTheOrder(t *testing.T) {
 	t.Parallel()
-	for _, tab := range []tab{toDecide, everything} {
-		rows, _ := pick([]feed.Item{item(0), item(2), item(4)}, tab, nil)
-		rows, at := insert(rows, item(3), tab)
-		if !slices.IsSortedFunc(rows, tab.order) || rows[at].Name != "r-00003" || len(rows) != 4 {
-			t.Errorf("%s: %v, at %d", tab, numbers(rows), at)
+	for _, tab := range compile(Tabs()) {
+		order := tab.order(deadline.Default())
+		rows := []feed.Item{item(0), item(2), item(4)}
+		slices.SortFunc(rows, order)
+		rows, at := insert(rows, item(3), order)
+		if !slices.IsSortedFunc(rows, order) || rows[at].Name != "r-00003" || len(rows) != 4 {
+			t.Errorf("%s: %v, at %d", tab.Name, numbers(rows), at)
 		}
 	}
 }
@@ -138,7 +199,7 @@ func TestRowOfAgentText(t *testing.T) {
 	it := item(0)
 	it.Spec.AgentIdentity, it.Spec.Action = "evil\x1b[2J", "del\u202eete"
 	it.Spec.Target.URI = "k8s://prod/\u200b" + string(make([]byte, 1<<20))
-	r := rowOf(it, look(), noon, true, false, false)
+	r := rowOf(it, look(), deadline.Limits{}, noon, true, false, false)
 	if r.agent != `evil\x1b[2J` || r.action != `del\u202eete` || len(r.target) > 5*nameLimit || r.mark != look().New {
 		t.Errorf("agent %q, action %q, %d bytes of target, mark %q", r.agent, r.action, len(r.target), r.mark)
 	}

@@ -66,12 +66,16 @@ func (q *Queue) textLines(height int) []string {
 // tabLine draws the tabs and the filter.
 func (q *Queue) tabLine() string {
 	var left strings.Builder
-	for t := range tabs {
-		label := fmt.Sprintf("%s %d", t, q.counts[t])
-		if t == q.tab {
+	for i, t := range q.tabs {
+		label := fmt.Sprintf("%s %d", safetext.Line(t.Name), q.counts[i])
+		if i == q.tab {
 			left.WriteString(" " + q.Look.Accent.Render("["+label+"]"))
 		} else {
-			left.WriteString("  " + q.Look.Dim.Render(label) + " ")
+			style := q.Look.Dim
+			if t.timed && q.counts[i] > 0 && !t.Newest {
+				style = q.Look.Soon
+			}
+			left.WriteString("  " + style.Render(label) + " ")
 		}
 	}
 	right := q.Look.Dim.Render("/ filter") + " "
@@ -170,7 +174,7 @@ func (q *Queue) Prompt() []string {
 	case q.search != nil:
 		const lead = " filter: "
 		return []string{
-			q.Look.Dim.Render(text.Cut(" words in agent, action, target, name, phase or reason; all must be there", q.width,
+			q.Look.Dim.Render(text.Cut(" words, field:value (agent action target phase reason by), is:waiting expiring mine today; ! for not", q.width,
 				q.Look.Cut)),
 			lead + q.search.View(q.width-len(lead)-1),
 			" enter keep it   esc no filter",

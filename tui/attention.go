@@ -1,0 +1,90 @@
+package tui
+
+import (
+	"fmt"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/filter"
+)
+
+const (
+	// gather is how long arrivals are counted together before they are told, quiet how long nothing more is told after.
+	gather = time.Second
+	quiet  = 10 * time.Second
+)
+
+// attention says when somebody who looks elsewhere should know: once per burst of arrivals, and never while the
+// terminal has the focus. Where the terminal does not tell, it counts as focused.
+type attention struct {
+	blurred bool
+	// heard is the newest arrival that was told or seen, waiting how many requests wait; of them newest is the youngest.
+	heard, newest uint64
+	waiting       int
+	gathering     bool
+	quietUntil    time.Time
+	title         string
+}
+
+// burst ends a time of gathering.
+type burst struct{}
+
+// count takes in a snapshot and returns what must be done about it.
+func (r *root) count(s feed.Snapshot) tea.Cmd {
+	a := &r.attention
+	a.waiting, a.newest = 0, 0
+	for _, item := range s.Items {
+		if filter.Waits(item.AgentRequest) {
+			a.waiting++
+			a.newest = max(a.newest, item.Arrival)
+		}
+	}
+	var cmds []tea.Cmd
+	if title := r.windowTitle(); title != a.title {
+		a.title = title
+		cmds = append(cmds, tea.SetWindowTitle(title))
+	}
+	if !a.blurred {
+		a.heard = max(a.heard, a.newest)
+	}
+	if a.newest > a.heard && !a.gathering {
+		a.gathering = true
+		cmds = append(cmds, tea.Tick(gather, func(time.Time) tea.Msg { return burst{} }))
+	}
+	return tea.Batch(cmds...)
+}
+
+func (r *root) windowTitle() string {
+	name := "aip-dev"
+	if r.Environment != "" {
+		name += " " + r.Environment
+	}
+	if n := r.attention.waiting; n > 0 {
+		return fmt.Sprintf("(%d) %s", n, name)
+	}
+	return name
+}
+
+// tellBurst rings when there still is something to tell.
+func (r *root) tellBurst() tea.Cmd {
+	a := &r.attention
+	a.gathering = false
+	if !a.blurred || a.newest <= a.heard || r.tick.Now.Before(a.quietUntil) {
+		a.heard = max(a.heard, a.newest)
+		return nil
+	}
+	a.heard, a.quietUntil = a.newest, r.tick.Now.Add(quiet)
+	verb := "requests wait"
+	if a.waiting == 1 {
+		verb = "request waits"
+	}
+	return r.say(r.osc.Notify("aip-dev", fmt.Sprintf("%d %s for a decision", a.waiting, verb)))
+}
+
+// focus takes in whether the terminal is looked at.
+func (r *root) focus(on bool) {
+	r.attention.blurred = !on
+	r.attention.heard = max(r.attention.heard, r.attention.newest)
+}
