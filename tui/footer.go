@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/bubbles/key"
+
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
@@ -74,8 +76,13 @@ func (r *root) keyLines(n int) []string {
 	const gap = "   "
 	var everywhere string
 	if len(r.stack) == 1 {
-		everywhere = r.hint(r.keys.help.Help().Key, r.keys.help.Help().Desc) + gap +
-			r.hint(r.keys.quit.Help().Key, r.keys.quit.Help().Desc) + " "
+		for _, k := range []key.Binding{r.keys.palette, r.keys.help, r.keys.quit} {
+			everywhere += r.hint(k.Help().Key, k.Help().Desc) + gap
+		}
+		everywhere = strings.TrimSuffix(everywhere, gap) + " "
+		if r.width < narrow {
+			everywhere = r.hint(r.keys.help.Help().Key, r.keys.help.Help().Desc) + " "
+		}
 	}
 	hints := r.hints(r.top().Keys())
 	lines := make([]string, n)
@@ -120,5 +127,8 @@ func (r *root) hints(keys []page.Key) []string {
 	}
 	return hints
 }
+
+// narrow is the width below which the footer names one key only that works everywhere: the help, which has them all.
+const narrow = 70
 
 func (r *root) hint(key, does string) string { return r.look.Accent.Render(key) + " " + does }

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/help"
+	"github.com/aip-dev/aip-dev/tui/page/palette"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -30,13 +32,14 @@ const headerHeight = 1
 const noticeTime = 10 * time.Second
 
 // keyMap are the keys that work on every page.
-type keyMap struct{ help, quit, kill key.Binding }
+type keyMap struct{ help, palette, quit, kill key.Binding }
 
 func newKeyMap() keyMap {
 	return keyMap{
-		help: key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
-		quit: key.NewBinding(key.WithKeys("q"), key.WithHelp("q", "quit")),
-		kill: key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl-c", "quit at once")),
+		help:    key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
+		palette: key.NewBinding(key.WithKeys(":", "ctrl+k"), key.WithHelp(":", "commands")),
+		quit:    key.NewBinding(key.WithKeys("q"), key.WithHelp("q", "quit")),
+		kill:    key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl-c", "quit at once")),
 	}
 }
 
@@ -54,9 +57,12 @@ type root struct {
 	snapshot      feed.Snapshot
 	tick          page.Tick
 	osc           osc.Env
-	attention     attention
-	notice        page.Notice
-	noticeAt      time.Time
+	// entries are the pages that can be opened from everywhere, recent the actions that were chosen by name, newest first.
+	entries   []page.Entry
+	recent    []string
+	attention attention
+	notice    page.Notice
+	noticeAt  time.Time
 }
 
 // Init implements tea.Model.
@@ -110,6 +116,10 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BlurMsg:
 		r.focus(false)
 		return r, nil
+	case page.Copy:
+		return r, r.copy(msg)
+	case palette.Chosen:
+		return r, r.choose(msg.Action)
 	case burst:
 		return r, r.tellBurst()
 	case page.Tick:
@@ -142,15 +152,26 @@ func (r *root) press(msg tea.KeyMsg) tea.Cmd {
 			return r.quit()
 		}
 		return nil
-	case r.prompt() != nil, len(r.stack) > 1:
+	case r.prompt() != nil, r.wantsItself(msg):
 		return r.top().Update(msg)
-	case key.Matches(msg, r.keys.quit):
-		return r.quit()
 	case key.Matches(msg, r.keys.help):
 		return r.open(r.help())
-	default:
-		return r.top().Update(msg)
+	case key.Matches(msg, r.keys.palette):
+		return r.open(palette.New(r.look, r.actions(), r.recent))
+	case key.Matches(msg, r.keys.quit) && len(r.stack) == 1:
+		return r.quit()
 	}
+	for _, e := range r.entries {
+		if key.Matches(msg, e.Key) {
+			return r.visit(e)
+		}
+	}
+	return r.top().Update(msg)
+}
+
+// wantsItself reports whether the page on top of another uses a key in its own way.
+func (r *root) wantsItself(msg tea.KeyMsg) bool {
+	return len(r.stack) > 1 && slices.ContainsFunc(r.top().Keys(), func(k page.Key) bool { return key.Matches(msg, k.Binding) })
 }
 
 // quit ends the program, after what the pages still have to start.
@@ -171,7 +192,7 @@ func (r *root) quit() tea.Cmd {
 func (r *root) help() page.Page {
 	sections := []help.Section{
 		{Title: "Here: " + r.top().Title(), Keys: r.top().Keys()},
-		{Title: "Everywhere", Keys: []page.Key{{Binding: r.keys.help}, {Binding: r.keys.quit}, {Binding: r.keys.kill}}},
+		{Title: "Everywhere", Keys: r.everywhere()},
 	}
 	if p, ok := r.top().(page.Explainer); ok {
 		sections = append(sections, help.Section{Title: "Signs", Signs: p.Signs()})

@@ -41,6 +41,10 @@ type Options struct {
 	Out io.Writer
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
+	// URL is the address of the gateway, for commands that are copied.
+	URL string
+	// Native also uses the clipboard of this machine, beside that of the terminal.
+	Native bool
 	// NoColor, ASCII and ReadOnly leave out colours, everything but ASCII, and the decision keys.
 	NoColor, ASCII, ReadOnly bool
 }
@@ -119,7 +123,7 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
 		osc: osc.Find(os.Getenv), live: untilEnd(ctx), feed: feed.New(o.Gateway, o.Now),
 		stack: []page.Page{queue.New(queue.Options{
 			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), ReadOnly: o.ReadOnly,
-			Hold: o.Hold, Limits: deadline.Default(),
+			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
 		})},
 	}, decisions
 }

@@ -69,6 +69,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			return t.Expiry, ok
 		},
 		NoColor: o.noColour, ASCII: o.ascii, ReadOnly: o.readOnly, Hold: o.hold,
+		URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")

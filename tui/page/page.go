@@ -90,6 +90,16 @@ func Notify(level Level, text string) tea.Cmd {
 	return func() tea.Msg { return Notice{Level: level, Text: text} }
 }
 
+// Copy puts a text into the clipboard. What names it in a notice. The text may be anything; it never reaches the screen.
+type Copy struct{ What, Text string }
+
+// Entry is a page that can be opened from everywhere.
+type Entry struct {
+	// Key opens it; its help text is the title of the page.
+	Key key.Binding
+	New func() Page
+}
+
 // Open puts a page on top of the present one.
 type Open struct{ Page Page }
 

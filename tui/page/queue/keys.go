@@ -19,6 +19,7 @@ type keyMap struct {
 	next, open, back, filter                 key.Binding
 	tab, tabBack, tabAt                      key.Binding
 	mark, markRange, group, undo             key.Binding
+	shape, copy                              key.Binding
 	send, cancel, accept                     key.Binding
 }
 
@@ -48,6 +49,8 @@ func newKeyMap() keyMap {
 		mark:          bind([]string{" "}, "space", "mark"),
 		markRange:     bind([]string{"v"}, "v", "mark from the last mark to here"),
 		group:         bind([]string{"g"}, "g", "mark those like this"),
+		shape:         bind([]string{"o"}, "o", "other form: YAML, JSON, difference"),
+		copy:          bind([]string{"y"}, "y", "copy"),
 		undo:          bind([]string{"u"}, "u", "take back"),
 		open:          bind([]string{"enter"}, "enter", "whole"),
 		back:          bind([]string{"esc"}, "esc", "back"),
@@ -85,13 +88,18 @@ func (q *Queue) Keys() []page.Key {
 		keys = append(keys, page.Key{Binding: k.next})
 	}
 	keys = append(keys, q.markKeys()...)
+	keys = append(keys, page.Key{Binding: k.copy})
 	keys = append(keys, q.filterKeys()...)
 	keys = append(keys, q.tabKeys()...)
 	if len(q.rows) > 1 || q.whole && q.preview.pager.Len() > q.preview.pager.Height() {
 		keys = append(keys, page.Key{Binding: k.down}, page.Key{Binding: k.up}, page.Key{Binding: k.first},
 			page.Key{Binding: k.last}, page.Key{Binding: k.pageDown}, page.Key{Binding: k.pageUp})
 	}
-	return append(keys, q.textKeys()...)
+	keys = append(keys, q.textKeys()...)
+	if q.layout.textHeight > 0 {
+		keys = append(keys, page.Key{Binding: k.shape})
+	}
+	return keys
 }
 
 // decisionKeys are the keys that decide, and the one that takes a decision back.
@@ -207,6 +215,10 @@ func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 		return q.takeBack()
 	case !q.ReadOnly && key.Matches(msg, k.mark, k.markRange, k.group):
 		q.pressMark(msg)
+	case key.Matches(msg, k.shape):
+		q.preview.shape = (q.preview.shape + 1) % shapes
+	case key.Matches(msg, k.copy):
+		q.copying = len(q.rows) > 0
 	case key.Matches(msg, k.next):
 		if at := nextWaiting(q.rows, q.cursor.at, q.undecided); at >= 0 {
 			q.goTo(at)

@@ -19,6 +19,8 @@ type preview struct {
 	shown edition
 	// read holds, for each request whose record was shown to its end, the version that was.
 	read map[types.UID]*v1alpha1.AgentRequest
+	// shape is the form in which the request is shown.
+	shape shape
 }
 
 // edition is one version of a request, written for one width and time zone.
@@ -28,6 +30,7 @@ type edition struct {
 	width   int
 	zone    *time.Location
 	rivals  string
+	shape   shape
 }
 
 // rivals are the other requests about the target of the one under the cursor that are not over.
@@ -72,12 +75,18 @@ func (q *Queue) display() {
 	q.findRivals()
 	want := edition{
 		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(), rivals: q.rivals.words,
+		shape: q.preview.shape,
 	}
 	if want == q.preview.shown {
 		return
 	}
-	if want.key != q.preview.shown.key {
+	if want.key != q.preview.shown.key || want.shape != q.preview.shown.shape {
 		q.preview.pager.Home()
+	}
+	if want.shape != asRecord {
+		q.preview.pager.SetLines(q.shaped(item, want))
+		q.preview.shown = want
+		return
 	}
 	lines := record.Lines(item.AgentRequest, record.Options{
 		Look: q.Look, Zone: want.zone, Width: want.width, Ends: q.Limits.Of(item.AgentRequest), Rivals: q.rivals.list,
@@ -103,7 +112,7 @@ func (q *Queue) sinceRead(item feed.Item, width int) []string {
 // noteRead remembers that the end of the record is on the screen. It is called when a key comes, because only then the
 // page surely was on the screen before.
 func (q *Queue) noteRead() {
-	if q.preview.pager.AtEnd() && q.cursor.key == q.preview.shown.key {
+	if q.preview.shape == asRecord && q.preview.pager.AtEnd() && q.cursor.key == q.preview.shown.key {
 		q.preview.read[q.cursor.key] = q.cursor.item.AgentRequest
 	}
 }
@@ -111,7 +120,7 @@ func (q *Queue) noteRead() {
 // wholeWasShown reports whether the end of this version of item is or was on the screen.
 func (q *Queue) wholeWasShown(item feed.Item) bool {
 	p := q.preview
-	if p.pager.AtEnd() && p.shown.key == item.Key() && p.shown.version == item.ResourceVersion {
+	if p.shape == asRecord && p.pager.AtEnd() && p.shown.key == item.Key() && p.shown.version == item.ResourceVersion {
 		return true
 	}
 	read, ok := p.read[item.Key()]

@@ -35,6 +35,8 @@ type Options struct {
 	ReadOnly bool
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
+	// GatewayURL and Identity are for commands that are copied; both may be empty.
+	GatewayURL, Identity string
 	// Tabs are the saved filters; nil means those of Tabs.
 	Tabs []Tab
 	// Limits are the times after which requests change by themselves.
@@ -74,6 +76,8 @@ type Queue struct {
 	// search and form are what is being typed, if anything; at most one of them is there.
 	search *prompt.Prompt
 	form   *form
+	// copying says that the next key chooses what is copied.
+	copying bool
 	// sent are the decisions under way, held those of them that can be taken back, oldest first; drafts are the reasons
 	// that were typed and not sent.
 	sent   map[types.UID]struct{}
@@ -146,6 +150,8 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 		}
 		q.noteRead()
 		switch {
+		case q.copying:
+			return q.pressCopy(msg)
 		case q.search != nil:
 			return q.typeFilter(msg)
 		default:

@@ -171,6 +171,8 @@ func (q *Queue) Prompt() []string {
 	switch {
 	case q.form != nil:
 		return q.formLines()
+	case q.copying:
+		return q.copyLines()
 	case q.search != nil:
 		const lead = " filter: "
 		return []string{

@@ -1,0 +1,79 @@
+package tui
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aip-dev/aip-dev/tui/part/osc"
+)
+
+func TestPalette(t *testing.T) {
+	onScreen(t, 100, 30, 3, plain(), nil, func(s *screen) {
+		s.Press(":")
+		s.wants("What to do")
+		s.Type("deny")
+		s.Press("enter")
+		s.wants("reason, the agent reads this")
+		s.Press("esc", ":")
+		s.wants("▌ d           deny") // chosen before, so it comes first
+		s.Type("no such thing")
+		s.Press("enter", "esc")
+		if len(s.root.stack) != 1 || s.gateway.Calls() != 0 {
+			t.Error("the palette did something else")
+		}
+	})
+}
+
+// Every action that the help lists is in the palette.
+func TestPaletteIsComplete(t *testing.T) {
+	onScreen(t, 100, 30, 3, plain(), nil, func(s *screen) {
+		names := map[string]bool{}
+		if all := s.root.actions(); len(all) < 15 {
+			t.Errorf("%d actions", len(all))
+		}
+		for _, a := range s.root.actions() {
+			names[a.Name] = true
+		}
+		for _, k := range s.root.top().Keys() {
+			if !names[k.Help().Desc] {
+				t.Errorf("%q is not in the palette", k.Help().Desc)
+			}
+		}
+	})
+}
+
+func TestCopy(t *testing.T) {
+	var out bytes.Buffer
+	onScreen(t, 100, 30, 1, plain(), func(o *Options) {
+		o.Out, o.URL = &out, "http://localhost:8080"
+	}, func(s *screen) {
+		s.root.osc = osc.Env{}
+		for key, want := range map[string]string{
+			"n": "idle-reaper-x7k2m", "t": "k8s://prod/default/deployment/payment-api", "y": "agentIdentity: idle-reaper",
+			"j": `"agentIdentity": "idle-reaper"`, "k": "kubectl get agentrequest -n default idle-reaper-x7k2m -o yaml",
+			"c": `curl -H "Authorization: Bearer $(aip-dev token aip-reviewer-1)" 'http://localhost:8080/agent-requests/idle-reaper-x7k2m?namespace=default'`,
+		} {
+			out.Reset()
+			s.Press("y", key)
+			s.Wait(time.Second)
+			_, encoded, _ := strings.Cut(out.String(), "\x1b]52;c;")
+			text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(encoded, "\x07"))
+			if err != nil || !strings.Contains(string(text), want) {
+				t.Errorf("y %s: %q, %v", key, text, err)
+			}
+		}
+		s.wants("copied the ")
+	})
+}
+
+func TestShapes(t *testing.T) {
+	onScreen(t, 120, 40, 6, plain(), nil, func(s *screen) {
+		for _, want := range []string{"YAML  ", "JSON  ", "this agent asked for nothing before", "WHY IT WAITS"} {
+			s.Press("o")
+			s.wants(want)
+		}
+	})
+}

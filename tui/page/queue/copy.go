@@ -1,0 +1,77 @@
+package queue
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+)
+
+// copies are the things about a request that can be copied, by the key that chooses them.
+func (q *Queue) copies() []struct {
+	key, what string
+	text      func() string
+} {
+	r := q.cursor.item.AgentRequest
+	return []struct {
+		key, what string
+		text      func() string
+	}{
+		{"n", "name", func() string { return safetext.ID(r.Name) }},
+		{"t", "target", func() string { return safetext.ID(r.Spec.Target.URI) }},
+		{"y", "YAML", func() string { s, _ := encoded(r, asYAML); return s }}, // an empty text is refused
+		{"j", "JSON", func() string { s, _ := encoded(r, asJSON); return s }},
+		{"c", "curl", q.curl},
+		{"k", "kubectl", func() string {
+			return "kubectl get agentrequest -n " + quoted(r.Namespace) + " " + quoted(r.Name) + " -o yaml"
+		}},
+	}
+}
+
+// curl is a command that asks the gateway for the request. The token is minted when it runs and never copied.
+func (q *Queue) curl() string {
+	r := q.cursor.item
+	token := "aip-dev token"
+	if q.Identity != "" {
+		token += " " + quoted(q.Identity)
+	}
+	address := strings.TrimSuffix(q.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
+	return fmt.Sprintf(`curl -H "Authorization: Bearer $(%s)" %s`, token, quoted(address))
+}
+
+// quoted makes a word for a shell.
+func quoted(s string) string {
+	s = safetext.ID(s)
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("-_./:", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// pressCopy copies what the key chooses. Every other key goes back.
+func (q *Queue) pressCopy(msg tea.KeyMsg) tea.Cmd {
+	q.copying = false
+	for _, c := range q.copies() {
+		if msg.String() == c.key {
+			copied := page.Copy{What: "the " + c.what, Text: c.text()}
+			return func() tea.Msg { return copied }
+		}
+	}
+	return nil
+}
+
+// copyLines asks what is to be copied.
+func (q *Queue) copyLines() []string {
+	line := " copy "
+	for _, c := range q.copies() {
+		line += "  " + q.Look.Accent.Render(c.key) + " " + c.what
+	}
+	return []string{"", text.Cut(line, q.width, q.Look.Cut), " esc back"}
+}

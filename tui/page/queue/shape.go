@@ -1,0 +1,94 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/record"
+)
+
+// shape is a form in which a request is shown.
+type shape int
+
+const (
+	asRecord shape = iota
+	asYAML
+	asJSON
+	// asDifference shows what differs from the request that the same agent made before.
+	asDifference
+	shapes
+)
+
+// shaped writes a request in another form than the record.
+func (q *Queue) shaped(item feed.Item, e edition) []string {
+	if e.shape == asDifference {
+		return q.difference(item, e.width)
+	}
+	title := "YAML"
+	if e.shape == asJSON {
+		title = "JSON"
+	}
+	body, err := encoded(item.AgentRequest, e.shape)
+	if err != nil {
+		body = "it cannot be written: " + err.Error()
+	}
+	lines := []string{q.Look.Title.Render(text.Cut(fmt.Sprintf("%s  %d bytes, %s goes on", title, len(body), q.keys.shape.Help().Key), e.width, q.Look.Cut))}
+	for _, l := range safetext.Block(body) {
+		if q.Look.ASCII {
+			l = safetext.ASCII(l)
+		}
+		lines = append(lines, text.Wrap(l, e.width)...)
+	}
+	return lines
+}
+
+// encoded returns a request as it is stored, without what the API server notes for itself.
+func encoded(r *v1alpha1.AgentRequest, s shape) (string, error) {
+	r = r.DeepCopy()
+	r.ManagedFields = nil
+	r.APIVersion, r.Kind = v1alpha1.GroupVersion().String(), "AgentRequest"
+	if s == asJSON {
+		data, err := json.MarshalIndent(r, "", "  ")
+		return string(data), err //nolint:wrapcheck // the caller says what failed
+	}
+	data, err := yaml.Marshal(r)
+	return string(data), err //nolint:wrapcheck // the caller says what failed
+}
+
+// difference compares a request with the one before by the same agent, one of the same action if there is any.
+func (q *Queue) difference(item feed.Item, width int) []string {
+	before := q.before(item)
+	if before == nil {
+		return []string{q.Look.Title.Render("DIFFERENCE"), "", "  this agent asked for nothing before"}
+	}
+	lines := []string{q.Look.Title.Render(text.Cut("DIFFERENCE to the one before: "+safetext.ID(before.Name), width, q.Look.Cut))}
+	changes := record.Differences(before, item.AgentRequest)
+	if len(changes) == 0 {
+		return append(lines, "", "  none: it asks for the same again")
+	}
+	return append(lines, record.ChangeLines(changes, q.Look, width, 0)...)
+}
+
+// before returns the newest request of the same agent that is older than item, or nil.
+func (q *Queue) before(item feed.Item) *v1alpha1.AgentRequest {
+	var any *v1alpha1.AgentRequest
+	for at := len(q.snapshot.Items) - 1; at >= 0; at-- {
+		other := q.snapshot.Items[at]
+		if feed.Compare(other, item) >= 0 || other.Spec.AgentIdentity != item.Spec.AgentIdentity {
+			continue
+		}
+		if other.Spec.Action == item.Spec.Action {
+			return other.AgentRequest
+		}
+		if any == nil {
+			any = other.AgentRequest
+		}
+	}
+	return any
+}
