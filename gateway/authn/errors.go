@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
 )
 
 // What can be wrong with a token. Each is a class that errors.Is finds in the errors of BearerToken and Verify; the
@@ -107,4 +109,19 @@ func quoteAll(list []string) string {
 		quoted = append(quoted, quote(s))
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// Compare returns the two sides of the comparison that a token or a provider failed, for those who explain a refusal: what
+// this gateway expects and what was found. Both are empty when err is no comparison. Like the texts of Explain they are
+// public values.
+func Compare(err error) (expected, found string) {
+	var m *mismatch
+	if errors.As(err, &m) {
+		return m.expected, m.found
+	}
+	var issuer *oidc.IssuerMismatchError
+	if errors.As(err, &issuer) {
+		return quote(issuer.Provided), quote(issuer.Discovered)
+	}
+	return "", ""
 }

@@ -54,6 +54,9 @@ func layers() []layer {
 		// Shared parts: each stands alone but for what is named here.
 		{of: []string{"internal/session"}, may: []string{"bootstrap", "gateway/client", "internal/token"}},
 		{of: []string{"internal/state"}, may: []string{"bootstrap"}},
+		// The gateway's own code says why it refuses a token.
+		{of: []string{"internal/token/why"}, may: []string{"internal/token", "internal/check", "gateway", "gateway/authn", "gateway/authz", "api/..."}},
+		{of: []string{"internal/check"}, may: []string{"internal/safetext"}},
 		{of: []string{"internal/progress", "internal/failure"}, may: []string{"internal/safetext"}},
 		{of: []string{"internal/testkit"}, may: []string{"api/..."}},
 		{of: []string{"internal/..."}},

@@ -14,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -42,6 +43,9 @@ var ErrUntold = errors.New("the client's secret was not told")
 
 // ErrNoGrant says that an external provider gives no tokens for client credentials.
 var ErrNoGrant = errors.New("the provider gives no tokens for client credentials")
+
+// ErrNoGateway says that no Deployment runs a gateway.
+var ErrNoGateway = errors.New("there is no Deployment of a gateway")
 
 // ErrKubeUnreachable says that the Kubernetes API, which keeps the client secrets, does not answer.
 var ErrKubeUnreachable = errors.New("the Kubernetes API does not answer")
@@ -211,6 +215,30 @@ func (s *Session) Kube() (*rest.Config, error) {
 		return nil, fmt.Errorf("read the environment's kubeconfig: %w", err)
 	}
 	return config, nil
+}
+
+// GatewayArgs returns the arguments that the environment's gateway runs with, as its Deployment has them.
+func (s *Session) GatewayArgs(ctx context.Context) ([]string, error) {
+	config, err := s.Kube()
+	if err != nil {
+		return nil, err
+	}
+	apps, err := appsv1client.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	list, err := apps.Deployments(s.Facts.Gateway.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + s.Facts.Gateway.Release})
+	if err != nil {
+		return nil, fmt.Errorf("look at the gateway's Deployment: %w", err)
+	}
+	for i := range list.Items {
+		for _, c := range list.Items[i].Spec.Template.Spec.Containers {
+			if len(c.Args) > 0 && c.Args[0] == "gateway" {
+				return c.Args, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%w in namespace %s", ErrNoGateway, s.Facts.Gateway.Namespace)
 }
 
 // Gateway returns a client of the gateway that speaks as the client with this id.

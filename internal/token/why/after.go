@@ -1,0 +1,104 @@
+package why
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/token"
+)
+
+// keysKept is for how long a gateway goes on with keys that the issuer withdrew.
+const keysKept = 10 * time.Minute
+
+// afterwards compares with the gateway itself, and asks what is no check of the gateway's and surprises people.
+func (r *replay) afterwards(ctx context.Context, raw string, header error, found refusal) {
+	r.compare(ctx, raw, header, found)
+	r.add(RowRegistry, check.Skipped("this gateway keeps no registrations: the lists of subjects say who may call"))
+	r.add(RowResource, check.Skipped("this gateway governs no resources: policies say what needs approval"))
+	if found.row != "" && found.row != RowRole {
+		r.add(RowLife, check.Skipped("not asked (the token was refused at %s)", found.row))
+		r.add(RowSelf, check.Skipped("not asked (the token was refused at %s)", found.row))
+		return
+	}
+	r.add(RowLife, r.life())
+	r.add(RowSelf, r.self())
+}
+
+// compare asks the gateway. Where it refuses as well, its text is that of the same class.
+func (r *replay) compare(ctx context.Context, raw string, header error, found refusal) {
+	if r.Whoami == nil || header != nil || found.row == RowIssuer || found.row == RowTLS {
+		r.add(RowGateway, check.Skipped("the gateway was not asked"))
+		return
+	}
+	seen := r.Whoami(ctx, raw)
+	r.report.Gateway = &seen
+	accepts := seen.Status == http.StatusOK
+	lawful := found.row == "" || found.row == RowRole // /whoami asks for no role
+	switch {
+	case seen.Status == 0:
+		r.add(RowGateway, check.Failed(r.Fixes.Restart, "the gateway does not answer: %s", seen.Text))
+	case accepts && !lawful && found.row == RowKey:
+		r.add(RowGateway, check.Warned(r.Fixes.Restart, "the gateway still takes it: it keeps the keys it knows for up to %s", keysKept))
+	case accepts != lawful:
+		r.add(RowGateway, check.Differ(r.Fixes.Restart, "the same verdict as by its configuration: "+verdictWord(lawful, found.text), verdictWord(accepts, seen.Text),
+			"the gateway disagrees with its own configuration: it runs with flags of before, or is another program"))
+	case accepts && (seen.Identity != r.report.Identity || !sameRoles(seen.Roles, r.report.Roles)):
+		r.add(RowGateway, check.Differ(r.Fixes.Restart, who(r.report.Identity, r.report.Roles), who(seen.Identity, seen.Roles),
+			"the gateway sees another identity or other roles than its configuration gives: it runs with flags of before"))
+	case accepts:
+		r.add(RowGateway, check.OK("/whoami says the same: %s", who(seen.Identity, seen.Roles)))
+	default:
+		r.add(RowGateway, check.OK("/whoami says the same: %d %s", seen.Status, seen.Text))
+	}
+}
+
+func verdictWord(accepts bool, text string) string {
+	if accepts {
+		return "accepted"
+	}
+	return "refused: " + text
+}
+
+func who(identity string, roles []string) string {
+	if len(roles) == 0 {
+		return identity + ", without a role"
+	}
+	return identity + ", " + strings.Join(roles, " and ")
+}
+
+func sameRoles(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// life compares how long the token counts with how long it is used.
+func (r *replay) life() check.Answer {
+	left := r.decoded.Expiry.Sub(r.now.Add(r.ahead()))
+	if r.For > 0 && left < r.For {
+		return check.Differ(r.Fixes.Keep, "at least "+r.For.String(), left.Round(time.Second).String(), "it ends before the work does")
+	}
+	if wait := r.Gateway.WaitTimeout; r.For == 0 && left < wait {
+		a := check.Warned(r.Fixes.Keep, "it ends %s, and a submission may wait for %s", token.Relative(left), wait)
+		return a
+	}
+	return check.OK("it ends %s", token.Relative(left))
+}
+
+// self says whether the caller would decide about a request of its own.
+func (r *replay) self() check.Answer {
+	if r.Request == nil {
+		return check.Skipped("no request was named (--request)")
+	}
+	if verdict := authz.MayDecide(r.report.Identity, r.Request); !verdict.Allowed {
+		if r.report.Refused == "" {
+			r.report.Refused, r.report.Accepted, r.report.Answer = RowSelf, false, verdict.Reason
+		}
+		return check.Differ(r.Fixes.Other, "a reviewer other than "+r.Request.Spec.AgentIdentity, r.report.Identity, "%s", fmt.Sprintf("request %s is the caller's own: %s", r.Request.Name, verdict.Reason))
+	}
+	return check.OK("request %s is of %s", r.Request.Name, r.Request.Spec.AgentIdentity)
+}

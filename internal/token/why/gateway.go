@@ -1,0 +1,56 @@
+package why
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/aip-dev/aip-dev/gateway"
+)
+
+// Flags reads the arguments that a gateway runs with, as the gateway itself does; what is no flag of a gateway is left out.
+func Flags(args []string) (gateway.Options, error) {
+	var o gateway.Options
+	flags := pflag.NewFlagSet("gateway", pflag.ContinueOnError)
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	gateway.BindFlags(flags, &o)
+	if err := flags.Parse(args); err != nil {
+		return o, fmt.Errorf("read the gateway's flags: %w", err)
+	}
+	return o, nil
+}
+
+// Reach returns a client that reaches the issuer called issuerURL at address, such as the end of a port that is carried into
+// a cluster. Names and certificates stay those of issuerURL. An empty address means the name itself. Each request has a
+// connection of its own, and none lasts longer than limit.
+func Reach(issuerURL, address string, limit time.Duration) *http.Client {
+	dialer := &net.Dialer{Timeout: limit}
+	from, to := hostPort(issuerURL), hostPort(address)
+	return &http.Client{Timeout: limit, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, target string) (net.Conn, error) {
+			if target == from && to != "" {
+				target = to
+			}
+			return dialer.DialContext(ctx, network, target)
+		},
+	}}
+}
+
+// hostPort returns the host and port of a URL, "" when it has none.
+func hostPort(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
