@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientauthentication "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
@@ -16,51 +16,113 @@ import (
 
 // Output formats of token.
 const (
-	formatRaw    = "raw"
+	formatJWT    = "jwt"
 	formatHeader = "header"
+	formatEnv    = "env"
+	formatClaims = "claims"
+	formatExec   = "exec-credential"
 )
 
-const maxSecret = 4 << 10
+// tokenVariable is what `token --env` sets.
+const tokenVariable = "AIP_TOKEN"
+
+// tokenOptions are the flags of token.
+type tokenOptions struct {
+	format, shell, secretFile, watch string
+	header, env, decode, copy, fresh bool
+}
 
 func newToken(a *app) *cobra.Command {
-	var secretFile string
-	var fresh bool
+	o := tokenOptions{format: formatJWT, shell: shellPOSIX}
 	c := &cobra.Command{
 		Use:   "token CLIENT",
-		Short: "Print an access token of a client of the environment",
+		Short: "Print an access token of a client, explain one, or say why the gateway refuses one",
 		Long: "Print an access token of a client of the environment, and nothing else.\n\n" +
 			"A token is kept until shortly before it expires. The secret of a client that was made by hand is read from\n" +
 			"--secret-file; it is never taken from the command line, where every process could read it.",
-		Example: "  curl -H \"Authorization: Bearer $(aip-dev token aip-agent-1)\" $AIP_GATEWAY_URL/whoami",
-		Args:    cobra.ExactArgs(1),
+		Example: "  curl -H \"$(aip-dev token aip-agent-1 --header)\" $AIP_GATEWAY_URL/whoami\n" +
+			"  aip-dev token aip-agent-1 --watch /run/agent/token\n  aip-dev token why < token.txt",
+		Args: cobra.ExactArgs(1),
 	}
-	format := outputFlag(c, formatRaw, formatHeader, formatJSON)
-	c.Flags().StringVar(&secretFile, "secret-file", "", "file that holds the client secret; - reads the standard input")
-	c.Flags().BoolVar(&fresh, "fresh", false, "get a new token even when a kept one is still good")
+	f := c.Flags()
+	f.VarP(&choice{&o.format, []string{formatJWT, formatHeader, formatEnv, formatJSON, formatClaims, formatExec}}, "output", "o", "format of the result")
+	f.BoolVar(&o.header, "header", false, "print it as a header: -o header")
+	f.BoolVar(&o.env, "env", false, "print it as a variable of a shell: -o env")
+	f.Var(&choice{&o.shell, []string{shellPOSIX, shellFish}}, "shell", "syntax of --env")
+	f.BoolVar(&o.decode, "decode", false, "explain the token instead: token inspect")
+	f.BoolVar(&o.copy, "copy", false, "copy it to the clipboard and print nothing")
+	f.StringVar(&o.watch, "watch", "", "keep `FILE` (0600) filled with a token that counts, until interrupted")
+	f.StringVar(&o.secretFile, "secret-file", "", "file that holds the client secret; - reads the standard input")
+	f.BoolVar(&o.fresh, "fresh", false, "get a new token even when a kept one is still good")
+	c.MarkFlagsMutuallyExclusive("output", "header", "env", "decode", "copy", "watch")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, err := a.open()
 		if err != nil {
 			return err
 		}
-		t, err := a.mint(c, s, args[0], secretFile, fresh)
+		if o.watch != "" {
+			return a.watchToken(c, s, args[0], o)
+		}
+		t, err := a.mint(c, s, args[0], o.secretFile, o.fresh)
 		if err != nil {
 			return err
 		}
-		switch *format {
-		case formatJSON:
-			return a.printJSON(map[string]any{
-				"access_token": t.Raw, "token_type": "Bearer",
-				"expires_in": int(t.Expiry.Sub(a.now()) / time.Second), "client": args[0],
-			})
-		case formatHeader:
-			return a.print("Authorization: Bearer " + t.Raw + "\n")
-		default:
-			return a.print(t.Raw + "\n")
-		}
+		return a.giveToken(c, s, args[0], t, o)
 	}
+	c.AddCommand(newTokenInspect(a), newTokenVerify(a), newTokenWhy(a), newTokenBreak(a), newTokenMatrix(a))
 	return c
 }
 
+// giveToken prints a token in the form that was asked for.
+func (a *app) giveToken(c *cobra.Command, s *session.Session, id string, t token.Token, o tokenOptions) error {
+	switch {
+	case o.header:
+		o.format = formatHeader
+	case o.env:
+		o.format = formatEnv
+	case o.copy:
+		return a.copyToken(id, t)
+	case o.decode:
+		return a.inspect(c.Context(), t.Raw, source{session: s}, formatTable)
+	}
+	switch o.format {
+	case formatJSON:
+		return a.printJSON(map[string]any{
+			"access_token": t.Raw, "token_type": "Bearer",
+			"expires_in": int(t.Expiry.Sub(a.now()) / time.Second), "client": id,
+		})
+	case formatHeader:
+		return a.print("Authorization: Bearer " + t.Raw + "\n")
+	case formatEnv:
+		return a.print(export(o.shell, variable{tokenVariable, t.Raw}))
+	case formatClaims:
+		d, err := token.Decode(t.Raw)
+		if err != nil {
+			return err
+		}
+		return a.printJSON(d.Claims)
+	case formatExec:
+		return a.printExecCredential(t)
+	default:
+		return a.print(t.Raw + "\n")
+	}
+}
+
+// printExecCredential prints what kubectl reads from a credential plugin.
+// Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+func (a *app) printExecCredential(t token.Token) error {
+	credential := clientauthentication.ExecCredential{
+		TypeMeta: metav1.TypeMeta{APIVersion: clientauthentication.SchemeGroupVersion.String(), Kind: "ExecCredential"},
+		Status:   &clientauthentication.ExecCredentialStatus{Token: t.Raw},
+	}
+	if !t.Expiry.IsZero() {
+		expiry := metav1.NewTime(t.Expiry)
+		credential.Status.ExpirationTimestamp = &expiry
+	}
+	return a.printJSON(credential)
+}
+
+// mint returns a token of a client: a kept one unless fresh is asked for, or one with the secret of a file.
 func (a *app) mint(c *cobra.Command, s *session.Session, id, secretFile string, fresh bool) (token.Token, error) {
 	if secretFile != "" {
 		secret, err := a.readSecret(secretFile)
@@ -85,20 +147,13 @@ func (a *app) mint(c *cobra.Command, s *session.Session, id, secretFile string, 
 	return token.Token{Raw: raw, Expiry: a.now()}, nil // it expires too soon to be kept
 }
 
+const maxSecret = 4 << 10
+
 // readSecret returns the first line of a file, or of the standard input for "-".
 func (a *app) readSecret(path string) (string, error) {
-	in := a.in
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return "", failure.Wrap(err, failure.Usage, nil, "--secret-file")
-		}
-		defer func() { _ = file.Close() }() // nothing was written
-		in = file
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxSecret))
+	data, err := a.readFile(path, "--secret-file", maxSecret)
 	if err != nil {
-		return "", fmt.Errorf("read the client secret: %w", err)
+		return "", err
 	}
 	secret, _, _ := strings.Cut(string(data), "\n")
 	secret = strings.TrimSuffix(secret, "\r")
@@ -106,4 +161,15 @@ func (a *app) readSecret(path string) (string, error) {
 		return "", failure.New(failure.Usage, nil, "%s is empty, expected a client secret on its first line", path)
 	}
 	return secret, nil
+}
+
+// printable text of a token's header for people: its fields in a fixed order, unknown ones not at all.
+func headerText(d token.Decoded) string {
+	var parts []string
+	for _, name := range []string{"alg", "kid", "typ"} {
+		if v, ok := d.Header[name]; ok {
+			parts = append(parts, fmt.Sprintf("%s %v", name, v))
+		}
+	}
+	return strings.Join(parts, " · ")
 }

@@ -72,3 +72,9 @@ func (o *Options) apply() error {
 	}
 	return nil
 }
+
+// Effective returns o with the claims that a Verifier of these options works with, or says what is wrong with them.
+func (o Options) Effective() (Options, error) {
+	err := o.apply()
+	return o, err
+}

@@ -28,9 +28,6 @@ type Provider struct {
 func Recognise(d Decoded) Provider {
 	p := provider(d)
 	candidates := []string{p.Claim, "azp", "appid", "client_id", "cid", "sub"}
-	if p.Name == "ping" {
-		candidates = []string{"sub", "client_id"}
-	}
 	p.Claim = ""
 	for _, name := range candidates {
 		if value, ok := d.Claims[name].(string); ok && value != "" {
@@ -58,17 +55,13 @@ func provider(d Decoded) Provider {
 	_, gty := d.Claims["gty"]
 	switch {
 	case under("login.microsoftonline.com", "sts.windows.net", "login.microsoftonline.us"):
-		p := Provider{Name: "azure", Title: "Azure AD (Entra ID)", Claim: "appid"}
-		if d.Claims["ver"] == "2.0" {
-			p.Claim, p.Note = "azp", "a token of version 2.0 names the client in azp; appid is that of version 1.0"
-		}
-		return p
+		return Provider{Name: "azure", Title: "Azure AD (Entra ID)", Claim: "appid", Note: "version 1.0 names the client in appid, version 2.0 in azp"}
 	case under("okta.com", "oktapreview.com", "okta-emea.com") || cid && strings.HasPrefix(path, "/oauth2/"):
 		return Provider{Name: "okta", Title: "Okta", Claim: "sub"}
 	case under("auth0.com") || gty:
 		return Provider{Name: "auth0", Title: "Auth0", Claim: "sub", Note: "its issuer ends with a slash"}
 	case under("pingone.com", "pingone.eu", "pingone.ca", "pingone.asia", "pingidentity.com"):
-		return Provider{Name: "ping", Title: "Ping Identity", Claim: "sub"}
+		return Provider{Name: "ping", Title: "Ping Identity", Claim: "client_id", Note: "it leaves sub out of tokens by client credentials"}
 	case under("accounts.google.com", "securetoken.google.com"):
 		return Provider{Name: "google", Title: "Google", Claim: "email", Note: "a service account gets it by exchange of a signed JWT, not by client credentials"}
 	case strings.Contains(path, "/realms/"):

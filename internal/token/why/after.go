@@ -19,7 +19,7 @@ const keysKept = 10 * time.Minute
 // afterwards compares with the gateway itself, and asks what is no check of the gateway's and surprises people.
 func (r *replay) afterwards(ctx context.Context, raw string, header error, found refusal) {
 	r.compare(ctx, raw, header, found)
-	r.add(RowRegistry, check.Skipped("this gateway keeps no registrations: the lists of subjects say who may call"))
+	r.add(RowRegistry, r.registration())
 	r.add(RowResource, check.Skipped("this gateway governs no resources: policies say what needs approval"))
 	if found.row != "" && found.row != RowRole {
 		r.add(RowLife, check.Skipped("not asked (the token was refused at %s)", found.row))
@@ -28,6 +28,21 @@ func (r *replay) afterwards(ctx context.Context, raw string, header error, found
 	}
 	r.add(RowLife, r.life())
 	r.add(RowSelf, r.self())
+}
+
+// strictRegistration is the value of --unregistered-agent-policy that refuses every agent while there are no registrations.
+const strictRegistration = "strict"
+
+// registration says whether an agent without a registration may submit.
+func (r *replay) registration() check.Answer {
+	if r.Gateway.UnregisteredAgents != strictRegistration || !slices.Contains(r.report.Roles, string(authz.RoleAgent)) {
+		return check.Skipped("this gateway keeps no registrations: the lists of subjects say who may call")
+	}
+	a := check.Differ(r.Fixes.Configure, "--unregistered-agent-policy=allow or warn", strictRegistration, "no agent may submit: this gateway knows no registrations and refuses those without")
+	if r.report.Refused == "" {
+		r.report.Refused, r.report.Accepted, r.report.Answer = RowRegistry, false, "AGENT_NOT_REGISTERED"
+	}
+	return a
 }
 
 // compare asks the gateway. Where it refuses as well, its text is that of the same class.

@@ -2,28 +2,11 @@ package why
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/spf13/pflag"
-
-	"github.com/aip-dev/aip-dev/gateway"
 )
-
-// Flags reads the arguments that a gateway runs with, as the gateway itself does; what is no flag of a gateway is left out.
-func Flags(args []string) (gateway.Options, error) {
-	var o gateway.Options
-	flags := pflag.NewFlagSet("gateway", pflag.ContinueOnError)
-	flags.ParseErrorsAllowlist.UnknownFlags = true
-	gateway.BindFlags(flags, &o)
-	if err := flags.Parse(args); err != nil {
-		return o, fmt.Errorf("read the gateway's flags: %w", err)
-	}
-	return o, nil
-}
 
 // Reach returns a client that reaches the issuer called issuerURL at address, such as the end of a port that is carried into
 // a cluster. Names and certificates stay those of issuerURL. An empty address means the name itself. Each request has a

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/token/why"
@@ -20,7 +21,7 @@ import (
 // asked returns the question of the guide's gateway about a token of i.
 func asked(t *testing.T, i *issuer, raw string, flags ...string) why.Question {
 	t.Helper()
-	o, err := why.Flags(append([]string{
+	o, err := gateway.FromArgs(append([]string{
 		"gateway", "--oidc-issuer-url=" + i.URL, "--oidc-audience=aip-gateway", "--agent-subjects=aip-agent-1", "--reviewer-subjects=aip-reviewer-1", "--no-such-flag=7",
 	}, flags...))
 	if err != nil {
@@ -302,6 +303,7 @@ func TestUse(t *testing.T) {
 		"own request":       {nil, func(q *why.Question) { q.Request = request }, "T17", "self-approval", check.Fail, "other"},
 		"another's request": {map[string]any{"azp": "aip-reviewer-1"}, func(q *why.Question) { q.Request = request }, "T17", "is of aip-agent-1", check.Pass, ""},
 		"used for an hour":  {nil, func(q *why.Question) { q.For = time.Hour }, "T16", "before the work does", check.Fail, "keep"},
+		"strict":            {nil, func(q *why.Question) { q.Gateway.UnregisteredAgents = "strict" }, "T14", "knows no registrations", check.Fail, "configure"},
 		"short":             {map[string]any{"exp": time.Now().Add(30 * time.Second).Unix()}, func(*why.Question) {}, "T16", "may wait for 1m30s", check.Warn, "keep"},
 		"gateway ahead":     {nil, func(q *why.Question) { q.GatewayTime = time.Now().Add(10 * time.Minute) }, "T10", "behind that of the gateway", check.Fail, "clock"},
 		"gateway behind":    {map[string]any{"nbf": time.Now().Unix()}, func(q *why.Question) { q.GatewayTime = time.Now().Add(-10 * time.Minute) }, "T10", "ahead that of the gateway", check.Fail, "clock"},

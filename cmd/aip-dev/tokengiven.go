@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/session"
+	"github.com/aip-dev/aip-dev/internal/token"
+)
+
+// maxGiven is more than any token takes; what is longer is told as that.
+const maxGiven = 1 << 20
+
+// given is a token that a command works on.
+type given struct {
+	// raw is the text as it came, and from says where from.
+	raw, from string
+	// client is the one that it was got for, "" when it came from elsewhere.
+	client string
+	// session is the environment, nil when there is none.
+	session *session.Session
+	// refused is why the issuer gave the client none.
+	refused error
+}
+
+// givenToken returns the token that a command line names: a client of the environment, a file, or the standard input. A
+// token on the command line itself is refused, as every process of the machine can read it there.
+func (a *app) givenToken(c *cobra.Command, args []string, file string, fresh bool) (given, error) {
+	g := given{from: "the standard input"}
+	var closed error
+	g.session, closed = a.open()
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if name != "" && file != "" {
+		return g, failure.New(failure.Usage, nil, "%s and --file are both given, expected one of them", safeName(name))
+	}
+	switch {
+	case file != "" || name == "" || name == "-":
+		if file != "" && file != "-" {
+			g.from = file
+		} else {
+			file = "-"
+		}
+		if file == "-" && isTerminal(a.in) {
+			return g, failure.New(failure.Usage, []string{a.command(c.CommandPath()[len("aip-dev "):] + " CLIENT"), c.CommandPath() + " < FILE"},
+				"no token is given, expected one on the standard input, in --file, or a client of the environment")
+		}
+		data, err := a.readFile(file, "--file", maxGiven)
+		g.raw = string(data)
+		return g, err
+	case looksLikeToken(name):
+		return g, failure.New(failure.Usage, []string{c.CommandPath() + " < FILE", "pbpaste | " + c.CommandPath()},
+			"a token on the command line can be read by every process of this machine: expected it on the standard input or in --file; get a new one")
+	case closed != nil:
+		return g, closed
+	}
+	g.client, g.from = name, "client "+name
+	t, err := a.mint(c, g.session, name, "", fresh)
+	var unknown *session.UnknownClientError
+	if errors.As(err, &unknown) {
+		return g, err
+	}
+	g.raw, g.refused = t.Raw, err
+	return g, nil
+}
+
+// looksLikeToken tells a pasted token from the name of a client.
+func looksLikeToken(s string) bool {
+	clean := token.Clean(s)
+	return strings.HasPrefix(clean, "eyJ") || strings.Count(clean, ".") >= 2 && len(clean) > 80 || strings.HasPrefix(strings.ToLower(s), "bearer ")
+}
+
+// safeName returns a word of the command line for an error, unless it may be a token.
+func safeName(s string) string {
+	if looksLikeToken(s) {
+		return "a token"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// readFile reads a file, or the standard input for "-", up to most bytes and one more.
+func (a *app) readFile(path, flag string, most int64) ([]byte, error) {
+	in := a.in
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, failure.Wrap(err, failure.Usage, nil, "%s", flag)
+		}
+		defer func() { _ = file.Close() }() // nothing was written
+		in = file
+	}
+	data, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return data, nil
+}
+
+// others returns the clients of an environment with one of the roles, but for one of them.
+func others(s *session.Session, but string, roles ...string) []string {
+	var ids []string
+	for _, c := range s.Facts.Identity.Clients {
+		if c.ID != but && slices.Contains(roles, c.Role) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/internal/session"
+	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/why"
+)
+
+// issuerLimit bounds one question to an issuer.
+const issuerLimit = 3 * time.Second
+
+// source is where the keys come from that a token is verified with.
+type source struct {
+	// issuer is a URL, keys a file; both empty means the issuer of session.
+	issuer, keys string
+	// audience has to be among those of the token; empty asks for none.
+	audience string
+	session  *session.Session
+}
+
+func (s *source) bind(c *cobra.Command) {
+	c.Flags().StringVar(&s.issuer, "issuer-url", "", "issuer whose keys to verify with, or the URL of its description (default: the environment's)")
+	c.Flags().StringVar(&s.keys, "jwks", "", "file with the keys to verify with (JSON Web Key Set)")
+	c.MarkFlagsMutuallyExclusive("issuer-url", "jwks")
+}
+
+// inspected is what inspect and verify tell.
+type inspected struct {
+	// Verified says that the signature is that of a key of VerifiedBy. Everything else the token says of itself.
+	Verified   bool   `json:"verified"`
+	VerifiedBy string `json:"verifiedBy,omitempty"`
+	// NotVerified says why Verified is false.
+	NotVerified string         `json:"notVerified,omitempty"`
+	Header      map[string]any `json:"header"`
+	Claims      map[string]any `json:"claims"`
+	Provider    string         `json:"provider,omitempty"`
+	// Faults are what is wrong with it apart from the signature.
+	Faults []string `json:"faults,omitempty"`
+
+	decoded token.Decoded
+}
+
+func newTokenInspect(a *app) *cobra.Command {
+	var from source
+	var file string
+	c := &cobra.Command{
+		Use:   "inspect [CLIENT|-]",
+		Short: "Explain each claim of a token in words, and say whether it is verified",
+		Long: "Explain each claim of a token in words. The token is read from the standard input, from --file, or got for a client\n" +
+			"of the environment. Exit status 2 means that nobody vouches for what it says: it is not signed, or its issuer's keys\n" +
+			"are not at hand. Nothing is asked of an issuer that only the token names.",
+		Args: cobra.MaximumNArgs(1),
+	}
+	format := outputFlag(c, formatTable, formatJSON)
+	c.Flags().StringVar(&file, "file", "", "file that holds the token; - reads the standard input")
+	from.bind(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		g, err := a.givenToken(c, args, file, false)
+		if err != nil {
+			return err
+		}
+		if g.refused != nil {
+			return g.refused
+		}
+		from := from
+		from.session = g.session
+		return a.inspect(c.Context(), g.raw, from, *format)
+	}
+	return c
+}
+
+// inspect explains a token. Its error has the status Usage when nobody vouches for it.
+func (a *app) inspect(ctx context.Context, raw string, from source, format string) error {
+	seen, err := a.examined(ctx, raw, from)
+	if err != nil {
+		return unreadable(err)
+	}
+	show := a.printInspected
+	if format == formatJSON {
+		show = func(i inspected) error { return a.printJSON(i) }
+	}
+	if err := show(seen); err != nil || seen.Verified {
+		return err
+	}
+	return failure.New(failure.Usage, []string{"aip-dev token verify --issuer-url URL < FILE", "aip-dev token why < FILE"}, "NOT VERIFIED: %s", seen.NotVerified)
+}
+
+// unreadable gives the errors of token.Decode the status of wrong input.
+func unreadable(err error) error {
+	for _, class := range []error{token.ErrEmpty, token.ErrNotJWT, token.ErrEncrypted, token.ErrMalformed} {
+		if errors.Is(err, class) {
+			return failure.Wrap(err, failure.Usage, []string{"aip-dev token CLIENT | aip-dev token inspect", "aip-dev token why < FILE"}, "")
+		}
+	}
+	return err
+}
+
+// examined decodes a token and verifies its signature as far as there are keys for that.
+func (a *app) examined(ctx context.Context, raw string, from source) (inspected, error) {
+	d, err := token.Decode(raw)
+	if err != nil {
+		return inspected{}, err
+	}
+	i := inspected{Header: d.Header, Claims: d.Claims, Provider: token.Recognise(d).Title, decoded: d}
+	keys, err := a.keysOf(ctx, d, from)
+	if err == nil {
+		err = keys.Verify(token.Clean(raw))
+	}
+	if err != nil {
+		i.NotVerified = err.Error()
+	} else {
+		i.Verified, i.VerifiedBy = true, keys.From
+	}
+	i.Faults = a.faults(d, keys, from)
+	return i, nil
+}
+
+// keysOf returns the keys to verify with. An issuer that only the token names is never asked.
+func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.Keys, error) {
+	client := &http.Client{Timeout: issuerLimit}
+	switch {
+	case from.keys != "":
+		data, err := a.readFile(from.keys, "--jwks", maxGiven)
+		if err != nil {
+			return token.Keys{}, err
+		}
+		return token.ReadKeys(data, from.keys)
+	case from.issuer != "":
+		return token.FetchKeys(ctx, client, from.issuer)
+	case from.session == nil:
+		return token.Keys{}, errors.New("there is no environment that is up, and neither --issuer-url nor --jwks says whose keys count")
+	}
+	identity := from.session.Facts.Identity
+	if d.Issuer != identity.IssuerURL {
+		return token.Keys{}, fmt.Errorf("its iss is not the environment's issuer (%s), and neither --issuer-url nor --jwks says whose keys count", identity.IssuerURL)
+	}
+	return token.FetchKeys(ctx, reach(identity.IssuerURL, identity.Address, identity.External), identity.IssuerURL)
+}
+
+// reach returns a client that reaches an environment's issuer from this machine.
+func reach(issuerURL, address string, external bool) *http.Client {
+	if external {
+		address = ""
+	}
+	return why.Reach(issuerURL, address, issuerLimit)
+}
+
+// faults says what is wrong with a token apart from its signature.
+func (a *app) faults(d token.Decoded, keys token.Keys, from source) []string {
+	var faults []string
+	now := a.now()
+	switch nbf := timeOf(d, "nbf"); {
+	case d.Expiry.IsZero():
+		faults = append(faults, "it has no exp, so it would count for ever")
+	case !now.Before(d.Expiry):
+		faults = append(faults, "it ended "+token.Relative(d.Expiry.Sub(now)))
+	case nbf.After(now):
+		faults = append(faults, "it counts "+token.Relative(nbf.Sub(now)))
+	}
+	if keys.Issuer != "" && keys.Issuer != d.Issuer {
+		faults = append(faults, fmt.Sprintf("its iss is %q, and the issuer calls itself %q", d.Issuer, keys.Issuer))
+	}
+	if from.audience != "" && !contains(d.Audience, from.audience) {
+		faults = append(faults, fmt.Sprintf("its aud is %q, expected %q among them", d.Audience, from.audience))
+	}
+	return faults
+}
+
+func contains(list []string, s string) bool {
+	for _, each := range list {
+		if each == s {
+			return true
+		}
+	}
+	return false
+}
+
+// timeOf reads a claim that is a time.
+func timeOf(d token.Decoded, name string) time.Time {
+	n, ok := d.Claims[name].(interface{ Float64() (float64, error) })
+	if !ok {
+		return time.Time{}
+	}
+	seconds, err := n.Float64()
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
+}
+
+func (a *app) printInspected(i inspected) error {
+	var b strings.Builder
+	if i.Verified {
+		fmt.Fprintf(&b, "VERIFIED: signed by a key of %s\n", safetext.Line(i.VerifiedBy))
+	} else {
+		fmt.Fprintf(&b, "NOT VERIFIED, decoded alone: %s\n", safetext.Line(i.NotVerified))
+	}
+	for _, f := range i.Faults {
+		fmt.Fprintf(&b, "and %s\n", safetext.Line(f))
+	}
+	fmt.Fprintf(&b, "\n  header  %s\n", safetext.Line(headerText(i.decoded)))
+	if i.Provider != "" {
+		fmt.Fprintf(&b, "  looks like a token of %s\n", i.Provider)
+	}
+	b.WriteByte('\n')
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, c := range i.decoded.Words(a.now()) {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", safetext.Line(c.Name), safetext.Line(c.Value), safetext.Line(c.Says))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("lay out the table: %w", err)
+	}
+	return a.print(b.String())
+}
+
+func newTokenVerify(a *app) *cobra.Command {
+	var from source
+	var file string
+	c := &cobra.Command{
+		Use:   "verify [CLIENT|-]",
+		Short: "Verify a token with the keys of the environment, of an issuer, or of a file",
+		Long: "Verify a token: its signature with the keys of the environment's issuer, of --issuer-url or of the file --jwks, its\n" +
+			"issuer, its times and, with --audience, whom it is for. Exit status 0 means that all holds, 3 that something does not,\n" +
+			"2 that it cannot be read, and 1 that the keys cannot be had.",
+		Args: cobra.MaximumNArgs(1),
+	}
+	format := outputFlag(c, formatTable, formatJSON)
+	c.Flags().StringVar(&file, "file", "", "file that holds the token; - reads the standard input")
+	c.Flags().StringVar(&from.audience, "audience", "", "value that aud must contain")
+	from.bind(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		g, err := a.givenToken(c, args, file, false)
+		if err != nil {
+			return err
+		}
+		if g.refused != nil {
+			return g.refused
+		}
+		from := from
+		from.session = g.session
+		seen, err := a.examined(c.Context(), g.raw, from)
+		if err != nil {
+			return unreadable(err)
+		}
+		return a.tellVerified(seen, *format)
+	}
+	return c
+}
+
+func (a *app) tellVerified(seen inspected, format string) error {
+	if format == formatJSON {
+		if err := a.printJSON(seen); err != nil {
+			return err
+		}
+	}
+	next := []string{"aip-dev token why < FILE  # what the gateway says to it, and what helps"}
+	switch {
+	case !seen.Verified && strings.HasPrefix(seen.NotVerified, token.ErrNoKeys.Error()):
+		return failure.New(failure.Failed, next, "not verified: %s", seen.NotVerified)
+	case !seen.Verified:
+		return failure.New(failure.Refused, next, "not verified: %s", seen.NotVerified)
+	case len(seen.Faults) > 0:
+		return failure.New(failure.Refused, next, "the signature is right, but %s", strings.Join(seen.Faults, ", and "))
+	case format == formatJSON:
+		return nil
+	}
+	return a.print(fmt.Sprintf("verified: signed by a key of %s, and it ends %s\n", safetext.Line(seen.VerifiedBy), token.Relative(seen.decoded.Expiry.Sub(a.now()))))
+}

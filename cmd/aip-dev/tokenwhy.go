@@ -1,0 +1,370 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/gateway"
+	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/internal/session"
+	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/why"
+)
+
+// Values of --to.
+const (
+	toAnything = "anything"
+	toSubmit   = "submit"
+	toDecide   = "decide"
+)
+
+// whyOptions are the flags of token why.
+type whyOptions struct {
+	file, to, request, namespace string
+	lasts                        time.Duration
+	fresh                        bool
+	// gateway are flags of a gateway that is not that of the environment.
+	gateway []string
+}
+
+func newTokenWhy(a *app) *cobra.Command {
+	o := whyOptions{to: toAnything}
+	c := &cobra.Command{
+		Use:   "why [CLIENT|-] [-- GATEWAY-FLAGS]",
+		Short: "Say why the gateway refuses a token, or that it does not, and what helps",
+		Long: "Replay the gateway's checks on a token, in the gateway's order and by the gateway's own code, with the flags that the\n" +
+			"environment's gateway runs with. It stops at the first refusal, says what was expected and what was found, and gives\n" +
+			"one command that helps; then it compares with what the gateway itself says at /whoami.\n\n" +
+			"The token is read from the standard input, from --file, or got for a client of the environment. For a gateway that is\n" +
+			"somewhere else, its flags follow after --. Exit status 0 means that the gateway takes the token, 3 that it does not.",
+		Example: "  aip-dev token why aip-agent-1\n  aip-dev token why --to decide --request NAME < token.txt\n" +
+			"  aip-dev token why --file token.txt -- --oidc-issuer-url=https://t.auth0.com/ --oidc-audience=api://gw --oidc-preset=auth0",
+		Args: cobra.ArbitraryArgs,
+	}
+	format := outputFlag(c, formatTable, formatJSON)
+	f := c.Flags()
+	f.StringVar(&o.file, "file", "", "file that holds the token; - reads the standard input")
+	f.Var(&choice{&o.to, []string{toAnything, toSubmit, toDecide}}, "to", "what the token is to be used for")
+	f.StringVar(&o.request, "request", "", "request that is to be decided with it")
+	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of --request")
+	f.DurationVar(&o.lasts, "for", 0, "how long it is to be used")
+	f.BoolVar(&o.fresh, "fresh", false, "get a new token for the client")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if at := c.ArgsLenAtDash(); at >= 0 {
+			args, o.gateway = args[:at], args[at:]
+		}
+		if len(args) > 1 {
+			return failure.New(failure.Usage, []string{c.CommandPath() + " --help"}, "found %d arguments, expected at most one: a client of the environment", len(args))
+		}
+		g, err := a.givenToken(c, args, o.file, o.fresh)
+		if err != nil {
+			return err
+		}
+		report, err := a.explainToken(c.Context(), g, o)
+		if err != nil {
+			return err
+		}
+		return a.tellWhy(g, report, *format)
+	}
+	return c
+}
+
+// explainToken asks why the gateway takes or refuses a token.
+func (a *app) explainToken(ctx context.Context, g given, o whyOptions) (why.Report, error) {
+	if g.refused != nil {
+		return a.refusedMint(g), nil
+	}
+	q, err := a.question(ctx, g, o.gateway)
+	if err != nil {
+		return why.Report{}, err
+	}
+	q.For = o.lasts
+	q.Need = map[string]authz.Need{toSubmit: authz.Agent, toDecide: authz.Reviewer}[o.to]
+	if o.request != "" {
+		if q.Request, err = readRequest(ctx, g.session, o.namespace, o.request); err != nil {
+			return why.Report{}, err
+		}
+	}
+	return why.Ask(ctx, q), nil
+}
+
+// refusedMint is the report about a client to which the issuer gives no token.
+func (a *app) refusedMint(g given) why.Report {
+	told := a.explain(g.refused)
+	fix := check.Fix{Command: a.command("doctor")}
+	if next := failure.Next(told); len(next) > 0 {
+		fix.Command = next[0]
+	}
+	answer := check.Failed(fix, "%v", g.refused)
+	var e *token.Error
+	switch {
+	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrUnknownClient):
+		answer.Reason = fmt.Sprintf("the issuer knows no enabled client %s: it was deleted, disabled, or locked (%v)", g.client, e)
+	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrClientRefused):
+		answer.Reason = fmt.Sprintf("the issuer refuses the secret of %s, or that it gets tokens: the secret was changed, or its service account is off (%v)", g.client, e)
+	}
+	row := check.Result{ID: why.RowMint, Question: "does the issuer give this client a token", Answer: answer}
+	return why.Report{Refused: why.RowMint, Rows: []check.Result{row}, Answer: "there is no token to show"}
+}
+
+// question returns what is known of the gateway that a token is for: that of the environment, unless flags name another.
+func (a *app) question(ctx context.Context, g given, flags []string) (why.Question, error) {
+	q := why.Question{Raw: g.raw, Now: a.now}
+	args := flags
+	if len(flags) == 0 {
+		if g.session == nil {
+			_, err := a.open()
+			return q, err
+		}
+		var err error
+		if args, err = g.session.GatewayArgs(ctx); err != nil {
+			return q, err
+		}
+	}
+	options, err := gateway.FromArgs(args)
+	if err != nil {
+		return q, failure.Wrap(err, failure.Usage, []string{"aip-dev gateway --help"}, "")
+	}
+	q.Gateway = options
+	if len(flags) > 0 {
+		q.HTTP, q.Fixes = why.Reach(options.OIDC.IssuerURL, "", issuerLimit), foreignFixes(options.OIDC.IssuerURL)
+		return q, nil
+	}
+	identity := g.session.Facts.Identity
+	address := identity.Address
+	if options.OIDC.IssuerURL != identity.IssuerURL {
+		address = "" // the gateway has another issuer than the environment's
+	}
+	q.HTTP, q.Fixes = reach(options.OIDC.IssuerURL, address, identity.External), a.fixes(g)
+	q.Ready = func(ctx context.Context) string { return unready(ctx, g.session.Facts.Gateway.URL) }
+	q.Whoami = func(ctx context.Context, raw string) why.Seen { return seenBy(ctx, g.session.Facts.Gateway.URL, raw) }
+	q.GatewayTime = clockAt(ctx, g.session.Facts.Gateway.URL+"/healthz")
+	return q, nil
+}
+
+// fixes are the commands for the environment at hand.
+func (a *app) fixes(g given) why.Fixes {
+	client := g.client
+	if client == "" {
+		client = g.session.First(bootstrap.RoleAgent, bootstrap.RoleReviewer, bootstrap.RoleAdmin)
+	}
+	up := check.Fix{Command: a.command("up") + " && " + a.command("token "+client+" --fresh"), Repair: check.RepairUp}
+	other := check.Fix{}
+	if ids := others(g.session, client, bootstrap.RoleReviewer); len(ids) > 0 {
+		other.Command = a.command("request approve NAME --as " + ids[0])
+	}
+	return why.Fixes{
+		Mint:   check.Fix{Command: a.command("token " + client + " --fresh"), Repair: check.RepairTokens},
+		Issuer: up, Configure: up, Other: other,
+		Role: func(id, role string) check.Fix {
+			return check.Fix{Command: a.command("agent add " + id + " --role " + role)}
+		},
+		Restart: check.Fix{Command: "kubectl rollout restart deployment -n " + g.session.Facts.Gateway.Namespace + " -l app.kubernetes.io/component=gateway"},
+		Keep:    check.Fix{Command: a.command("proxy --as "+client) + "  # adds and renews the token"},
+		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true  # on the machine whose clock is wrong"},
+	}
+}
+
+// foreignFixes are the commands for a gateway that is no part of an environment.
+func foreignFixes(issuer string) why.Fixes {
+	set := check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set gateway.auth.KEY=VALUE"}
+	return why.Fixes{
+		Mint:   check.Fix{Command: "curl -s ISSUER-TOKEN-URL -d grant_type=client_credentials -d client_id=ID -d client_secret=@FILE  # get another token"},
+		Issuer: check.Fix{Command: "curl -v " + strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"}, Configure: set,
+		Role: func(id, role string) check.Fix {
+			return check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set gateway.auth." + role + "Subjects=" + id}
+		},
+		Restart: check.Fix{Command: "kubectl rollout restart deployment/aip-k8s-gateway -n aip-k8s-system"},
+		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true"},
+	}
+}
+
+// unready asks the gateway why it is not ready, in its own words; "" when it is, or is not there to answer.
+func unready(ctx context.Context, url string) string {
+	status, body, err := fetch(ctx, url+"/readyz", "")
+	if err != nil || status == http.StatusOK {
+		return ""
+	}
+	return strings.TrimSpace(body)
+}
+
+// seenBy shows a token to a gateway and returns what it says.
+func seenBy(ctx context.Context, url, raw string) why.Seen {
+	status, body, err := fetch(ctx, url+"/whoami", raw)
+	if err != nil {
+		return why.Seen{Text: "nothing answers at " + url}
+	}
+	seen := why.Seen{Status: status}
+	if status == http.StatusOK {
+		var who wire.Whoami
+		if json.Unmarshal([]byte(body), &who) != nil {
+			return why.Seen{Text: url + " is no gateway"}
+		}
+		seen.Identity, seen.Roles = who.Identity, who.Roles
+		return seen
+	}
+	var told struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal([]byte(body), &told) == nil {
+		seen.Text = told.Error
+	}
+	return seen
+}
+
+// fetch gets a short document, with a bearer token when there is one.
+func fetch(ctx context.Context, url, bearer string) (status int, body string, err error) {
+	const most = 64 << 10
+	ctx, cancel := context.WithTimeout(ctx, issuerLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	if bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	client := once()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	answer, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = answer.Body.Close() }() // it was only read from
+	data, err := io.ReadAll(io.LimitReader(answer.Body, most))
+	return answer.StatusCode, string(data), err
+}
+
+// clockAt returns what time a server believes it is, zero when it does not say.
+func clockAt(ctx context.Context, url string) time.Time {
+	ctx, cancel := context.WithTimeout(ctx, issuerLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return time.Time{}
+	}
+	answer, err := once().Do(request)
+	if err != nil {
+		return time.Time{}
+	}
+	_ = answer.Body.Close() // a HEAD has none
+	at, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// readRequest returns a request as Kubernetes keeps it.
+func readRequest(ctx context.Context, s *session.Session, namespace, name string) (*v1alpha1.AgentRequest, error) {
+	config, err := s.Kube()
+	if err != nil {
+		return nil, err
+	}
+	kube, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	found, err := kube.Resource(v1alpha1.GroupVersion().WithResource("agentrequests")).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, failure.Wrap(err, failure.NotFound, []string{"aip-dev request list --all-namespaces"}, "")
+	}
+	var request v1alpha1.AgentRequest
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, &request); err != nil {
+		return nil, fmt.Errorf("read request %s: %w", name, err)
+	}
+	return &request, nil
+}
+
+// tellWhy prints a report; its error says at which row the token was refused.
+func (a *app) tellWhy(g given, r why.Report, format string) error {
+	show := func() error { return a.print(whyText(g, r)) }
+	if format == formatJSON {
+		show = func() error { return a.printJSON(whyJSON(g, r)) }
+	}
+	if err := show(); err != nil {
+		return err
+	}
+	for _, row := range r.Rows {
+		if row.Bad() {
+			return failure.New(failure.Refused, []string{row.Fix.Command}, "%s: %s", row.ID, row.Reason)
+		}
+	}
+	return nil
+}
+
+// whyText shows the rows that were asked, what the gateway said, and for a token of another issuer the flags it needs.
+func whyText(g given, r why.Report) string {
+	var asked []check.Result
+	for _, row := range r.Rows {
+		if row.Verdict != check.Skip {
+			asked = append(asked, row)
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "token from %s", safetext.Line(g.from))
+	if r.Provider.Title != "" {
+		fmt.Fprintf(&b, " · looks like one of %s", r.Provider.Title)
+	}
+	fmt.Fprintf(&b, "\n\n%s", check.Text(asked))
+	switch {
+	case r.Accepted:
+		fmt.Fprintf(&b, "\nThe gateway takes it: %s, %s.\n", safetext.Line(r.Identity), strings.Join(r.Roles, " and "))
+	case r.Answer != "":
+		fmt.Fprintf(&b, "\nThe gateway answers: %s\n", safetext.Line(r.Answer))
+	}
+	if flags := neededFlags(r); len(flags) > 0 {
+		note := ""
+		if r.Provider.Note != "" {
+			note = " (" + r.Provider.Note + ")"
+		}
+		fmt.Fprintf(&b, "\nFor tokens of %s%s a gateway needs:\n", r.Provider.Title, note)
+		for _, flag := range flags {
+			fmt.Fprintf(&b, "  %s\n", safetext.Line(flag))
+		}
+	}
+	return b.String()
+}
+
+// neededFlags returns the flags of a gateway that would take a token, when it is refused for what flags say.
+func neededFlags(r why.Report) []string {
+	d := r.Decoded
+	own := r.Provider.Name == "" || r.Provider.Name == "keycloak" // whose audience is the realm's to set
+	if d == nil || r.Provider.Claim == "" || r.Refused != why.RowName && r.Refused != why.RowIdentity && (own || r.Refused != why.RowAudience) {
+		return nil
+	}
+	flags := []string{"--oidc-issuer-url=" + d.Issuer}
+	if len(d.Audience) > 0 {
+		flags = append(flags, "--oidc-audience="+d.Audience[0])
+	}
+	return append(flags, "--oidc-identity-claim="+r.Provider.Claim, "--agent-subjects="+r.Provider.Identity)
+}
+
+// whyJSON is the report for programs.
+func whyJSON(g given, r why.Report) map[string]any {
+	out := map[string]any{
+		"v": 1, "from": g.from, "accepted": r.Accepted, "refused": r.Refused, "answer": r.Answer, "rows": r.Rows,
+		"identity": r.Identity, "roles": r.Roles, "gateway": r.Gateway, "provider": r.Provider.Name, "flags": neededFlags(r),
+	}
+	if r.Decoded != nil {
+		out["header"], out["claims"] = r.Decoded.Header, r.Decoded.Claims
+	}
+	return out
+}
