@@ -16,7 +16,7 @@ import (
 )
 
 // TestServer runs the parts that share one gateway, beside each other.
-func TestServer(t *testing.T) { //nolint:paralleltest // see start
+func TestServer(t *testing.T) { // see start
 	w := start(t)
 	t.Run("with", func(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *world){
@@ -130,7 +130,7 @@ func spellings(t *testing.T, w *world) {
 		{"", body}, {"application/json; charset=utf-8", body}, {"application/x-www-form-urlencoded", body},
 		{"application/json", strings.Replace(body, "{", `{"unheard-of":[1],"parameters":null,`, 1) + "\n\ntrailing"},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/agent-requests", strings.NewReader(tt.body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/agent-requests", strings.NewReader(tt.body))
 		check(t, err)
 		req.Header.Set("Authorization", "bearer "+w.token(t, agent2))
 		req.Header.Set("Content-Type", tt.contentType)

@@ -156,15 +156,6 @@ type reply struct {
 	body   string
 }
 
-// error returns the text of an error answer.
-func (r reply) error() string {
-	var e wire.Error
-	if json.Unmarshal([]byte(r.body), &e) != nil {
-		return ""
-	}
-	return e.Message
-}
-
 // into decodes the answer.
 func (r reply) into(t testing.TB, v any) {
 	t.Helper()

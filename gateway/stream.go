@@ -137,7 +137,7 @@ func (s *Server) streamTo(w http.ResponseWriter, r *http.Request, who caller, in
 	ctx, cancelWait := context.WithTimeout(ctx, s.options.WaitTimeout)
 	defer cancelWait()
 	out := newEvents(w)
-	if err := s.follow(ctx, out, in, seen); err != nil && r.Context().Err() == nil {
+	if err := s.follow(ctx, out, in, seen); err != nil && r.Context().Err() == nil { //nolint:contextcheck // ctx is derived from that of r
 		_ = out.send(eventError, "", wire.Error{Message: streamFault(err)}) // the end of the stream, read or not
 	}
 	return nil

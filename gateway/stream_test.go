@@ -146,7 +146,7 @@ func streamRefused(t *testing.T, w *world) {
 	w.as(t, agent1, "GET", "/agent-requests?watch=true&limit=1", "").want(t, http.StatusBadRequest, "limit and continue")
 	for subject, want := range map[string]string{agent1: "AgentRequest nothing not found", agent2: ""} {
 		target := map[string]string{agent1: "nothing", agent2: name}[subject]
-		req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+w.path(target, "/watch"), nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+w.path(target, "/watch"), nil)
 		check(t, err)
 		req.Header.Set("Authorization", "Bearer "+w.token(t, subject))
 		req.Header.Set("Accept", "text/event-stream")
@@ -206,7 +206,7 @@ func TestStop(t *testing.T) { //nolint:paralleltest // see start
 	body, rest := io.Pipe()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "POST", w.url+"/agent-requests", body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/agent-requests", body)
 	check(t, err)
 	req.Header.Set("Authorization", "Bearer "+w.token(t, agent1))
 	answered := make(chan reply, 1)

@@ -75,7 +75,7 @@ func (p *passing) take(h *tar.Header, content io.Reader, node bool) error {
 	file := path.Clean(h.Name)
 	switch {
 	case h.Typeflag == tar.TypeSymlink:
-		p.links[file] = path.Join(path.Dir(file), h.Linkname)
+		p.links[file] = path.Join(path.Dir(file), h.Linkname) //nolint:gosec // the name of an entry in memory; nothing is extracted
 		return nil
 	case h.Typeflag != tar.TypeReg:
 		return nil
@@ -100,14 +100,18 @@ func (p *passing) take(h *tar.Header, content io.Reader, node bool) error {
 // contents puts together what the files say.
 func (p *passing) contents() (contents, error) {
 	var described []struct {
-		Config           string
-		RepoTags, Layers []string
+		Config   string   `json:"Config"`
+		RepoTags []string `json:"RepoTags"`
+		Layers   []string `json:"Layers"`
 	}
 	if err := json.Unmarshal(p.small["manifest.json"], &described); err != nil || len(described) != 1 {
 		return contents{}, fmt.Errorf("%w: its archive describes %d images, expected one", ErrUnfit, len(described))
 	}
 	config, found := p.small[path.Clean(described[0].Config)]
-	var about struct{ Architecture, OS string }
+	var about struct {
+		Architecture string `json:"architecture"`
+		OS           string `json:"os"`
+	}
 	if err := json.Unmarshal(config, &about); err != nil || !found {
 		return contents{}, fmt.Errorf("%w: its archive has no configuration %q", ErrUnfit, described[0].Config)
 	}
@@ -116,7 +120,11 @@ func (p *passing) contents() (contents, error) {
 		ids: []string{"sha256:" + hex.EncodeToString(digest[:])}, tags: described[0].RepoTags,
 		architecture: about.Architecture, system: about.OS,
 	}
-	var index struct{ Manifests []struct{ Digest string } }
+	var index struct {
+		Manifests []struct {
+			Digest string `json:"digest"`
+		} `json:"manifests"`
+	}
 	if err := json.Unmarshal(p.small["index.json"], &index); err == nil {
 		for _, m := range index.Manifests {
 			if imageID.MatchString(m.Digest) && !slices.Contains(c.ids, m.Digest) {

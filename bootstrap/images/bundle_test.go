@@ -34,9 +34,9 @@ func from(archive []byte) func(io.Writer) error {
 }
 
 // nodeArchive is an image as a kind node has it, as far as a bundle looks.
-func nodeArchive(t *testing.T, tag, architecture string) []byte {
+func nodeArchive(t *testing.T, tag string) []byte {
 	t.Helper()
-	archive, _ := testkit.ImageArchive(t, tag, architecture,
+	archive, _ := testkit.ImageArchive(t, tag, "amd64",
 		testkit.File{Name: "etc/hosts", Content: "x"}, testkit.File{Name: "kind/version", Content: "v1.37.2\n"})
 	return archive
 }
@@ -51,7 +51,7 @@ func fill(t *testing.T, w *BundleWriter) {
 		reference string
 		archive   []byte
 	}{
-		{KindNode, nodeReference, nodeArchive(t, nodeReference, "amd64")},
+		{KindNode, nodeReference, nodeArchive(t, nodeReference)},
 		{KindKeycloak, keycloakReference, keycloak},
 		{KindGateway, "example.org/gateway:dev-1", gateway},
 	} {

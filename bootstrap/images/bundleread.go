@@ -91,7 +91,7 @@ func (b *Bundle) manifestSize() (int64, error) {
 	}
 	h, err := tar.NewReader(bytes.NewReader(head[:n])).Next()
 	if err != nil {
-		return 0, fmt.Errorf("%w: it does not begin with %s", ErrNotBundle, manifestName) //nolint:errorlint // what tar says helps nobody
+		return 0, fmt.Errorf("%w: it does not begin with %s", ErrNotBundle, manifestName)
 	}
 	if h.Name != manifestName || h.Typeflag != tar.TypeReg {
 		return 0, fmt.Errorf("%w: it begins with %q, expected %s", ErrNotBundle, h.Name, manifestName)
@@ -131,7 +131,7 @@ func (b *Bundle) header(name string, at, size int64) error {
 	if !bytes.Equal(found, wanted) {
 		h, err := tar.NewReader(bytes.NewReader(found)).Next()
 		if err != nil {
-			return fmt.Errorf("%w: the header of %s is not as it was written", ErrDamaged, name) //nolint:errorlint // what tar says helps nobody
+			return fmt.Errorf("%w: the header of %s is not as it was written", ErrDamaged, name)
 		}
 		return fmt.Errorf("%w: found %q with %d bytes, expected %q with %d", ErrDamaged, h.Name, h.Size, name, size)
 	}
@@ -151,7 +151,9 @@ func (b *Bundle) zeros(name string, from, to int64) error {
 
 // decode reads the manifest.
 func (b *Bundle) decode(data []byte) error {
-	var newest struct{ Format int }
+	var newest struct {
+		Format int `json:"format"`
+	}
 	if err := json.Unmarshal(data, &newest); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, manifestName, err)
 	}

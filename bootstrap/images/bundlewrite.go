@@ -63,7 +63,7 @@ func (w *BundleWriter) free(force bool) error {
 
 // openPart opens and locks the file that becomes the bundle, and empties it.
 func openPart(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644) //nolint:gosec,mnd // made to be carried; it holds no secret
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644) // made to be carried; it holds no secret
 	if err != nil {
 		return nil, fmt.Errorf("write the bundle: %w", err)
 	}

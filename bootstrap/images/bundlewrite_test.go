@@ -62,7 +62,7 @@ func TestOverwrite(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the engine ended")
-	node := nodeArchive(t, nodeReference, "amd64")
+	node := nodeArchive(t, nodeReference)
 	for name, c := range map[string]struct {
 		write func(cancel func()) func(io.Writer) error
 		want  error
@@ -93,7 +93,7 @@ func TestNothingIsLeft(t *testing.T) {
 func TestIncomplete(t *testing.T) {
 	t.Parallel()
 	w, folder := begun(t)
-	if _, err := w.Image(t.Context(), KindNode, nodeReference, from(nodeArchive(t, nodeReference, "amd64")), nobodyTold); err != nil {
+	if _, err := w.Image(t.Context(), KindNode, nodeReference, from(nodeArchive(t, nodeReference)), nobodyTold); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Finish(false); err == nil {
@@ -157,7 +157,7 @@ func TestUnfit(t *testing.T) {
 	for name, archive := range map[string][]byte{"another architecture": other, "without a name": nameless} {
 		w, _ := begun(t)
 		// A node image may come without a name: whoever loads it gives it one.
-		e, err := w.Image(t.Context(), KindNode, nodeReference, from(nodeArchive(t, "", "amd64")), nobodyTold)
+		e, err := w.Image(t.Context(), KindNode, nodeReference, from(nodeArchive(t, "")), nobodyTold)
 		if err != nil || !e.Untagged {
 			t.Fatalf("%+v, %v; expected an untagged node", e, err)
 		}

@@ -107,7 +107,7 @@ func (c *Cluster) abandon(ended <-chan error, kubeconfig string) error {
 	for {
 		err := c.provider.Delete(c.Name, kubeconfig)
 		select {
-		case <-ended:
+		case <-ended: //nolint:errcheck // it failed because of abandon
 			return c.provider.Delete(c.Name, kubeconfig)
 		case <-limit:
 			return errors.Join(err, fmt.Errorf("cluster %s is still being created", c.Name))

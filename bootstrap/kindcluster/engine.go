@@ -161,18 +161,24 @@ func dial(ctx context.Context, socket string) error {
 // Sources: https://docs.docker.com/reference/cli/docker/system/info/, https://docs.podman.io/en/latest/markdown/podman-info.1.html
 func parseInfo(data []byte) (Info, error) {
 	var said struct {
-		ServerVersion, CgroupVersion, DockerRootDir, Architecture string
-		MemTotal                                                  int64
-		NCPU                                                      int
-		ServerErrors                                              []string
+		ServerVersion string   `json:"ServerVersion"`
+		CgroupVersion string   `json:"CgroupVersion"`
+		DockerRootDir string   `json:"DockerRootDir"`
+		Architecture  string   `json:"Architecture"`
+		MemTotal      int64    `json:"MemTotal"`
+		NCPU          int      `json:"NCPU"`
+		ServerErrors  []string `json:"ServerErrors"`
 
 		Host struct {
-			CgroupVersion, Arch string
-			MemTotal            int64
-			CPUs                int
-		}
-		Store   struct{ GraphRoot string }
-		Version json.RawMessage
+			CgroupVersion string `json:"cgroupVersion"`
+			Arch          string `json:"arch"`
+			MemTotal      int64  `json:"memTotal"`
+			CPUs          int    `json:"cpus"`
+		} `json:"host"`
+		Store struct {
+			GraphRoot string `json:"graphRoot"`
+		} `json:"store"`
+		Version json.RawMessage `json:"version"`
 	}
 	if err := json.Unmarshal(data, &said); err != nil {
 		return Info{}, fmt.Errorf("what it says of itself is not JSON: %w", err)
@@ -188,7 +194,9 @@ func parseInfo(data []byte) (Info, error) {
 		info.CgroupVersion = 2
 	}
 	if info.Version == "" {
-		var podman struct{ Version string }
+		var podman struct {
+			Version string `json:"Version"`
+		}
 		_ = json.Unmarshal(said.Version, &podman) // only podman has it
 		info.Version = podman.Version
 	}
@@ -227,9 +235,9 @@ func (e *Engine) HasImage(ctx context.Context, reference string) (bool, error) {
 // Image is what an engine says of an image that it holds.
 type Image struct {
 	// ID is a digest, of the image's configuration or of its manifest: engines differ in that.
-	ID string
+	ID string `json:"ID"`
 	// Size is about what an archive of it takes, in bytes.
-	Size int64
+	Size int64 `json:"Size"`
 }
 
 // Image returns the image of a reference, and whether the engine holds it.

@@ -59,7 +59,7 @@ func TestQualified(t *testing.T) {
 }
 
 // TestDetect puts programs of its own on PATH, so it cannot run beside others.
-func TestDetect(t *testing.T) { //nolint:paralleltest // it sets variables of the process
+func TestDetect(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -83,14 +83,14 @@ func TestDetect(t *testing.T) { //nolint:paralleltest // it sets variables of th
 		"docker prints no JSON":   {"echo hello", "", socket, "", "not JSON", ErrNoEngine},
 		"the server is not there": {"echo '" + dockerDead + "'", "", socket, "", "Cannot connect", ErrNoEngine},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			path := t.TempDir()
 			for program, body := range map[string]string{"docker": c.docker, "podman": c.podman} {
 				if body == "" {
 					continue
 				}
 				script := "#!/bin/sh\n" + body + "\n"
-				if err := os.WriteFile(filepath.Join(path, program), []byte(script), 0o700); err != nil { //nolint:gosec // it has to run
+				if err := os.WriteFile(filepath.Join(path, program), []byte(script), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}

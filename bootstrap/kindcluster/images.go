@@ -120,6 +120,11 @@ func (c *Cluster) ImageIDs(ctx context.Context, reference string) ([]string, err
 	return append(ids, config), nil
 }
 
+// descriptor names content by its digest.
+type descriptor struct {
+	Digest string `json:"digest"`
+}
+
 // configOf returns the digest of the configuration of an image in a node; of several platforms it takes the first.
 // Source: https://github.com/opencontainers/image-spec/blob/main/manifest.md
 func configOf(ctx context.Context, n nodes.Node, digest string) (string, error) {
@@ -129,8 +134,8 @@ func configOf(ctx context.Context, n nodes.Node, digest string) (string, error) 
 			return "", err
 		}
 		var said struct {
-			Config    struct{ Digest string }
-			Manifests []struct{ Digest string }
+			Config    descriptor   `json:"config"`
+			Manifests []descriptor `json:"manifests"`
 		}
 		if err := json.Unmarshal(out.Bytes(), &said); err != nil {
 			return "", err

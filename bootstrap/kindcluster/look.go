@@ -98,10 +98,16 @@ func (c *Cluster) inspect(ctx context.Context, name string) (container, error) {
 		return container{}, err
 	}
 	var said struct {
-		Running bool
-		Image   string
-		Ports   map[string][]struct{ HostPort string }
-		Mounts  []struct{ Type, Source, Destination string }
+		Running bool   `json:"Running"`
+		Image   string `json:"Image"`
+		Ports   map[string][]struct {
+			HostPort string `json:"HostPort"`
+		} `json:"Ports"`
+		Mounts []struct {
+			Type        string `json:"Type"`
+			Source      string `json:"Source"`
+			Destination string `json:"Destination"`
+		} `json:"Mounts"`
 	}
 	if err := json.Unmarshal(out, &said); err != nil {
 		return container{}, fmt.Errorf("read what %s says of container %s: %w", c.engine.Command, name, err)

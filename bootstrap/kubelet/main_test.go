@@ -43,7 +43,7 @@ type world struct {
 	node    *kubelet.Node
 }
 
-var worlds atomic.Int32 //nolint:gochecknoglobals // tests of one process share an API server
+var worlds atomic.Int32 // tests of one process share an API server
 
 // newWorld makes the namespace; start starts the node.
 func newWorld(t *testing.T, known images) *world {

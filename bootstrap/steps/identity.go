@@ -29,7 +29,7 @@ const (
 
 // The Secret of the administrator's password in a cluster that others use as well.
 const (
-	adminSecret    = "keycloak-admin" //nolint:gosec // a name, no credential
+	adminSecret    = "keycloak-admin" // a name, no credential
 	adminSecretKey = "password"
 )
 
@@ -48,7 +48,7 @@ func SecretName(client string) string {
 const clientLabel = "aip-dev/client"
 
 // identity is the OIDC provider, its realm and clients, and the Secrets that hold the clients' secrets.
-type identity struct {
+type identity struct { //nolint:recvcheck // recall completes the copy that Observe and Apply work on
 	env  bootstrap.Environment
 	deps Deps
 	// password is the administrator's, where it is not the well-known one, and database that of the provider's database,

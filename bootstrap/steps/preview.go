@@ -39,7 +39,7 @@ type Preview struct {
 }
 
 // Nothing reports whether the cluster would stay as it is.
-func (p Preview) Nothing() bool { return len(p.Creates)+len(p.Changes) == 0 }
+func (p *Preview) Nothing() bool { return len(p.Creates)+len(p.Changes) == 0 }
 
 // Look says what `up` would do in the cluster that e names, and refuses what cannot work: missing rights, and things of
 // others in the way. All that it finds is reported at once. It writes the copy of the context into the state folder and
@@ -144,13 +144,22 @@ func (p existingPreflight) inventory(ctx context.Context, config *rest.Config, f
 			preview.Uses = append(preview.Uses, "Namespace "+name)
 		}
 	}
+	has.definitions, err = p.allTheirs(ctx, config, facts, preview)
+	if err != nil {
+		return has, nil, err
+	}
+	return has, errors.Join(faults...), nil
+}
+
+// allTheirs looks at the definitions of our kinds, and tells whether all are there and none is ours.
+func (p existingPreflight) allTheirs(ctx context.Context, config *rest.Config, facts bootstrap.Facts, preview *Preview) (bool, error) {
 	foreign, ours := 0, 0
 	for _, resource := range kindsOfOurs() {
 		name := resource + ".governance.aip.io"
 		labels, there, err := p.labelsOf(ctx, config, name)
 		switch {
 		case err != nil:
-			return has, nil, err
+			return false, err
 		case there && ownerOf(facts).Owns(labels):
 			ours++
 		case there:
@@ -158,8 +167,7 @@ func (p existingPreflight) inventory(ctx context.Context, config *rest.Config, f
 			preview.Uses = append(preview.Uses, "CustomResourceDefinition "+name)
 		}
 	}
-	has.definitions = foreign == len(kindsOfOurs()) && ours == 0
-	return has, errors.Join(faults...), nil
+	return foreign == len(kindsOfOurs()) && ours == 0, nil
 }
 
 // ErrEnding says that something of an earlier environment is being deleted.
@@ -253,7 +261,7 @@ func (p existingPreflight) chart(ctx context.Context, config *rest.Config, facts
 	}
 	switch foreign := notOurs(facts, state); {
 	case foreign != nil:
-		return []error{foreign}, nil
+		return []error{foreign}, nil //nolint:nilerr // it is a fault of what is there, not of the look
 	case state.Phase == release.Ready:
 		return nil, nil
 	case state.Phase == release.Differs:

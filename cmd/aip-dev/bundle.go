@@ -125,7 +125,7 @@ func (a *app) pack(ctx context.Context, w *images.BundleWriter, engine *kindclus
 	if err := saved(images.KindKeycloak, manifests.KeycloakImage()); err != nil {
 		return err
 	}
-	err := error(nil)
+	var err error
 	if o.gateway != "" {
 		err = saved(images.KindGateway, o.gateway)
 	} else {

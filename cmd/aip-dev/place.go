@@ -51,12 +51,12 @@ func (a *app) place(ctx context.Context, e bootstrap.Environment, folder state.F
 func (a *app) choose(ctx context.Context, e bootstrap.Environment) (kind, why string, err error) {
 	engine, err := kindcluster.Detect(ctx, a.getenv(engineVariable))
 	if err != nil {
-		return bootstrap.ClusterEmbedded, err.Error(), nil //nolint:nilerr // auto falls back, and says why
+		return bootstrap.ClusterEmbedded, err.Error(), nil // auto falls back, and says why
 	}
 	image := steps.NodeImage(e)
 	there, err := engine.HasImage(ctx, image)
 	if err != nil {
-		return bootstrap.ClusterEmbedded, err.Error(), nil //nolint:nilerr // auto falls back, and says why
+		return bootstrap.ClusterEmbedded, err.Error(), nil // auto falls back, and says why
 	}
 	if there {
 		return bootstrap.ClusterKind, engine.Command + " answers and holds the node image", nil

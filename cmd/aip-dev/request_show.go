@@ -69,7 +69,7 @@ func reason(state wire.RequestState) string {
 	case state.Denial != nil:
 		return state.Denial.Message
 	}
-	for _, kind := range []string{v1alpha1.ConditionRequiresApproval, v1alpha1.ConditionPolicyEvaluated} {
+	for _, kind := range []string{v1alpha1.ConditionApproved, v1alpha1.ConditionRequiresApproval, v1alpha1.ConditionPolicyEvaluated} {
 		if c := meta.FindStatusCondition(state.Conditions, kind); c != nil && c.Message != "" {
 			return c.Message
 		}

@@ -107,11 +107,15 @@ func (a *app) up(c *cobra.Command, o upOptions, format string) error {
 	} else if err := a.summary(facts, applied); err != nil {
 		return err
 	}
-	interactive := isTerminal(a.in) && isTerminal(a.out) && format != formatJSON
-	if o.tui == tuiAlways || o.tui == tuiAuto && interactive {
+	if o.opensQueue(format, isTerminal(a.in) && isTerminal(a.out)) {
 		return a.queue(c.Context(), queueOptions{hold: defaultHold})
 	}
 	return nil
+}
+
+// opensQueue tells whether the queue opens after all is up.
+func (o *upOptions) opensQueue(format string, terminals bool) bool {
+	return o.tui == tuiAlways || o.tui == tuiAuto && format != formatJSON && terminals
 }
 
 // settleWith is settle, with the clients' secrets of files.

@@ -36,7 +36,7 @@ func TestForgeries(t *testing.T) {
 
 	claims, err := json.Marshal(i.claims())
 	check(t, err)
-	real := strings.Split(good.sign(t, i.claims()), ".")
+	original := strings.Split(good.sign(t, i.claims()), ".")
 	other := strings.Split(good.sign(t, i.claims(changes{"azp": "aip-reviewer-1"})), ".")
 	der, err := x509.MarshalPKIXPublicKey(good.private.Public())
 	check(t, err)
@@ -53,18 +53,18 @@ func TestForgeries(t *testing.T) {
 	}{
 		"alg none":                     {unsigned(`{"alg":"none","typ":"JWT"}`), authn.ErrAlgorithm},
 		"alg None":                     {unsigned(`{"alg":"None","kid":"k1"}`), authn.ErrAlgorithm},
-		"alg none with a signature":    {unsigned(`{"alg":"none","kid":"k1"}`) + real[2], authn.ErrAlgorithm},
-		"alg absent":                   {unsigned(`{"kid":"k1"}`) + real[2], authn.ErrAlgorithm},
-		"alg is a list":                {unsigned(`{"alg":["RS256"],"kid":"k1"}`) + real[2], authn.ErrAlgorithm},
+		"alg none with a signature":    {unsigned(`{"alg":"none","kid":"k1"}`) + original[2], authn.ErrAlgorithm},
+		"alg absent":                   {unsigned(`{"kid":"k1"}`) + original[2], authn.ErrAlgorithm},
+		"alg is a list":                {unsigned(`{"alg":["RS256"],"kid":"k1"}`) + original[2], authn.ErrAlgorithm},
 		"HS256 with the public PEM":    {hmac(published), authn.ErrAlgorithm},
 		"HS256 with the public DER":    {hmac(der), authn.ErrAlgorithm},
 		"HS256 with an empty kid":      {hmac(published, headers{"kid": ""}), authn.ErrAlgorithm},
-		"another algorithm of the key": {strings.Join([]string{encode(`{"alg":"PS256","kid":"k1"}`), real[1], real[2]}, "."), authn.ErrSignature},
+		"another algorithm of the key": {strings.Join([]string{encode(`{"alg":"PS256","kid":"k1"}`), original[1], original[2]}, "."), authn.ErrSignature},
 		"signed by another key":        {mine.sign(t, i.claims()), authn.ErrSignature},
-		"signature of another token":   {strings.Join([]string{real[0], real[1], other[2]}, "."), authn.ErrSignature},
-		"claims of another token":      {strings.Join([]string{real[0], other[1], real[2]}, "."), authn.ErrSignature},
-		"signature cut":                {strings.Join([]string{real[0], real[1], real[2][:20]}, "."), authn.ErrSignature},
-		"no signature":                 {strings.Join([]string{real[0], real[1], ""}, "."), authn.ErrSignature},
+		"signature of another token":   {strings.Join([]string{original[0], original[1], other[2]}, "."), authn.ErrSignature},
+		"claims of another token":      {strings.Join([]string{original[0], other[1], original[2]}, "."), authn.ErrSignature},
+		"signature cut":                {strings.Join([]string{original[0], original[1], original[2][:20]}, "."), authn.ErrSignature},
+		"no signature":                 {strings.Join([]string{original[0], original[1], ""}, "."), authn.ErrSignature},
 		"embedded key":                 {mine.sign(t, i.claims(), headers{"jwk": embedded}), authn.ErrSignature},
 		"jku":                          {mine.sign(t, i.claims(), headers{"jku": trap.URL + "/keys"}), authn.ErrSignature},
 		"x5u":                          {mine.sign(t, i.claims(), headers{"x5u": trap.URL + "/keys"}), authn.ErrSignature},
@@ -76,8 +76,8 @@ func TestForgeries(t *testing.T) {
 		"kid is long":                  {mine.sign(t, i.claims(), headers{"kid": strings.Repeat("k", 8000)}), authn.ErrKeyUnknown},
 		"no kid":                       {mine.sign(t, i.claims(), headers{"kid": ""}), authn.ErrSignature},
 		"critical header":              {good.sign(t, i.claims(), headers{"crit": []string{"exp"}, "exp": 1}), authn.ErrSignature},
-		"payload not encoded":          {strings.Join([]string{encode(`{"alg":"RS256","kid":"k1","b64":false,"crit":["b64"]}`), real[1], real[2]}, "."), authn.ErrSignature},
-		"alg twice":                    {strings.Join([]string{encode(`{"alg":"RS256","kid":"k1","alg":"none"}`), real[1], real[2]}, "."), authn.ErrMalformed},
+		"payload not encoded":          {strings.Join([]string{encode(`{"alg":"RS256","kid":"k1","b64":false,"crit":["b64"]}`), original[1], original[2]}, "."), authn.ErrSignature},
+		"alg twice":                    {strings.Join([]string{encode(`{"alg":"RS256","kid":"k1","alg":"none"}`), original[1], original[2]}, "."), authn.ErrMalformed},
 		"DPoP proof":                   {good.sign(t, i.claims(), headers{"typ": "dpop+jwt"}), authn.ErrTokenType},
 		"logout token":                 {good.sign(t, i.claims(), headers{"typ": "logout+jwt"}), authn.ErrTokenType},
 		"typ is an object":             {good.sign(t, i.claims(), headers{"typ": changes{"a": "\n"}}), authn.ErrTokenType},

@@ -56,7 +56,7 @@ func TestOptions(t *testing.T) {
 func TestDiscoverFollowsTheProvider(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t, newKey(t, "k", jose.RS256))
-	var somebody http.Handler = http.NotFoundHandler()
+	somebody := http.NotFoundHandler()
 	behind := func(r *http.Request) http.Handler {
 		return r.Context().Value(pinned{}).(http.Handler)
 	}
@@ -119,8 +119,10 @@ func TestDiscoverRefuses(t *testing.T) {
 				}
 			}
 		}), "decode"},
-		"hangs":           {always(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "exceeded"},
-		"redirects":       {always(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://user:hunter2@x/", 302) }), `redirects to "http://user:xxxxx@x/": expected the document itself`},
+		"hangs": {always(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "exceeded"},
+		"redirects": {always(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://user:hunter2@x/", http.StatusFound)
+		}), `redirects to "http://user:xxxxx@x/": expected the document itself`},
 		"another issuer":  {with("issuer", "http://localhost:8090/realms/aip"), `"http://localhost:8090/realms/aip"`},
 		"trailing slash":  {func(i *issuer) any { return i.document(changes{"issuer": i.URL + "/"}) }, "did not match"},
 		"no keys":         {with("jwks_uri", ""), "jwks_uri"},

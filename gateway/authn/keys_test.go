@@ -118,7 +118,7 @@ func TestKeysUnreachable(t *testing.T) {
 	}
 	for name, broken := range map[string]http.HandlerFunc{
 		"hangs": hangs,
-		"stops in between": func(w http.ResponseWriter, r *http.Request) {
+		"stops in between": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "99")
 			_, _ = w.Write([]byte("{"))
 		},

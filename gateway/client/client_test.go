@@ -248,7 +248,7 @@ func TestNoTokenInErrors(t *testing.T) {
 	t.Cleanup(other.Close)
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	hangUp := func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
+	hangUp := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	for name, c := range map[string]*client.Client{
 		"closed port":  connect(t, closed.URL, token),
 		"no such host": connect(t, "http://host.invalid", token),
@@ -312,7 +312,7 @@ func TestCancelledCall(t *testing.T) {
 		},
 	} {
 		if name == "within it" {
-			ctx, cancel = context.WithCancel(t.Context())
+			ctx, cancel = context.WithCancel(t.Context()) //nolint:fatcontext // a new one, derived from that of t
 		}
 		if _, err := serve(t, h).Whoami(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrUnavailable) {
 			t.Errorf("%s: found %v", name, err)

@@ -62,7 +62,7 @@ func (c *Client) Watch(ctx context.Context, o ListOptions, handle func(wire.Even
 // rollout, WaitDecided waits for its return until ctx ends.
 func (c *Client) WaitDecided(ctx context.Context, namespace, name string) (wire.RequestState, error) {
 	var last wire.RequestState
-	for pause := retryMin; ; {
+	for pause := retryFirst; ; {
 		state, err := c.Get(ctx, namespace, name)
 		if err == nil {
 			if last = state; decided(state.Phase) {
@@ -70,7 +70,7 @@ func (c *Client) WaitDecided(ctx context.Context, namespace, name string) (wire.
 			}
 			var queued bool
 			if queued, err = c.leavesQueue(ctx, namespace, name); err == nil && queued {
-				pause = retryMin
+				pause = retryFirst
 				continue
 			}
 		}
@@ -90,10 +90,10 @@ func (c *Client) WaitDecided(ctx context.Context, namespace, name string) (wire.
 	}
 }
 
-// retryMin is the pause before the first new attempt, retryMax the longest; each is twice the one before.
+// retryFirst is the pause before the first new attempt, retryMax the longest; each is twice the one before.
 const (
-	retryMin = 50 * time.Millisecond
-	retryMax = 2 * time.Second
+	retryFirst = 50 * time.Millisecond
+	retryMax   = 2 * time.Second
 )
 
 func decided(p v1alpha1.Phase) bool { return p != "" && p != v1alpha1.PhasePending }

@@ -42,15 +42,15 @@ func (c *client) view() clientView {
 func newSecret() string { return rand.Text() }
 
 // clientOf returns the client that an admin path names by its ID, which is not its clientId.
-func (s *Server) clientOf(r *http.Request) (*realm, *client, error) {
+func (s *Server) clientOf(r *http.Request) (*client, error) {
 	found, err := s.adminRealmOf(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c := found.byID(r.PathValue("id")); c != nil {
-		return found, c, nil
+		return c, nil
 	}
-	return nil, nil, noClient()
+	return nil, noClient()
 }
 
 func noClient() error { return plainFault(http.StatusNotFound, "Could not find client") }
@@ -94,7 +94,7 @@ func (s *Server) listClients(r *http.Request) (answer, error) {
 }
 
 func (s *Server) getClient(r *http.Request) (answer, error) {
-	_, c, err := s.clientOf(r)
+	c, err := s.clientOf(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -136,7 +136,7 @@ func (s *Server) createClient(r *http.Request) (answer, error) {
 
 // updateClient changes the fields that the body has and leaves the others, as Keycloak does.
 func (s *Server) updateClient(r *http.Request) (answer, error) {
-	if _, _, err := s.clientOf(r); err != nil {
+	if _, err := s.clientOf(r); err != nil {
 		return answer{}, err
 	}
 	var body json.RawMessage // read before the change, so that no slow caller holds up others
@@ -201,7 +201,7 @@ func (s *Server) deleteClient(r *http.Request) (answer, error) {
 }
 
 func (s *Server) getSecret(r *http.Request) (answer, error) {
-	_, c, err := s.clientOf(r)
+	c, err := s.clientOf(r)
 	if err != nil {
 		return answer{}, err
 	}

@@ -47,7 +47,7 @@ func (c *client) clash(name, id string) bool {
 }
 
 func (s *Server) listMappers(r *http.Request) (answer, error) {
-	_, c, err := s.clientOf(r)
+	c, err := s.clientOf(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -55,7 +55,7 @@ func (s *Server) listMappers(r *http.Request) (answer, error) {
 }
 
 func (s *Server) getMapper(r *http.Request) (answer, error) {
-	_, c, err := s.clientOf(r)
+	c, err := s.clientOf(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -82,7 +82,7 @@ func readMapper(r *http.Request, id string) (mapper, error) {
 }
 
 func (s *Server) createMapper(r *http.Request) (answer, error) {
-	if _, _, err := s.clientOf(r); err != nil {
+	if _, err := s.clientOf(r); err != nil {
 		return answer{}, err
 	}
 	m, err := readMapper(r, uuid.NewString())
@@ -105,7 +105,7 @@ func (s *Server) createMapper(r *http.Request) (answer, error) {
 }
 
 func (s *Server) updateMapper(r *http.Request) (answer, error) {
-	if _, _, err := s.clientOf(r); err != nil {
+	if _, err := s.clientOf(r); err != nil {
 		return answer{}, err
 	}
 	m, err := readMapper(r, r.PathValue("mapper"))

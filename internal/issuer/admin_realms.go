@@ -65,7 +65,7 @@ func (s *Server) createRealm(r *http.Request) (answer, error) {
 	if err := checkRealm(rep); err != nil {
 		return answer{}, err
 	}
-	err := s.change(r.Context(), func(st *state) error {
+	err := s.change(r.Context(), func(st *state) error { //nolint:contextcheck // it uses that of r as well
 		if st.realms[rep.Realm] != nil {
 			return adminFault(http.StatusConflict, "Realm "+rep.Realm+" already exists")
 		}

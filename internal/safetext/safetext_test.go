@@ -14,7 +14,7 @@ import (
 )
 
 // attacks are texts that did harm to some terminal program or its user.
-var attacks = []struct{ name, text string }{ //nolint:gochecknoglobals // read only
+var attacks = []struct{ name, text string }{ // read only
 	{"colour", "\x1b[31mred\x1b[0m"},
 	{"clear the screen", "a\x1b[2Jb"},
 	{"cursor home", "a\x1b[Hb"},

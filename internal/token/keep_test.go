@@ -196,7 +196,7 @@ func TestFileCacheTrustsNobody(t *testing.T) {
 			return errors.Join(os.Rename(f, f+".real"), os.Symlink(f+".real", f))
 		},
 		"a folder": func(_ *testing.T, f string) error { return errors.Join(os.Remove(f), os.Mkdir(f, 0o700)) },
-		"of another user": func(t *testing.T, f string) error {
+		"of another user": func(_ *testing.T, f string) error {
 			if os.Geteuid() != 0 {
 				return os.Remove(f) // only root can give files away
 			}

@@ -55,7 +55,9 @@ func (b *bench) submit(ctx context.Context, token string, i int) error {
 	if err != nil {
 		return err
 	}
-	var state struct{ Phase string }
+	var state struct {
+		Phase string `json:"phase"`
+	}
 	if err := json.Unmarshal(text, &state); err != nil || answer.StatusCode != http.StatusCreated || state.Phase != "Approved" {
 		return fmt.Errorf("submission %d: found %s %s, expected 201 and phase Approved", i, answer.Status, text)
 	}

@@ -180,7 +180,9 @@ func (b *bench) memory(ctx context.Context, _ int) error {
 	if err != nil {
 		return err
 	}
-	var served struct{ PID int32 }
+	var served struct {
+		PID int32 `json:"pid"`
+	}
 	if err := json.Unmarshal(data, &served); err != nil {
 		return err
 	}

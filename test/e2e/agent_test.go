@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +29,7 @@ type environment struct {
 // newEnvironment brings an environment up that ends with the test.
 func newEnvironment(t *testing.T, name, flags string) *environment {
 	t.Helper()
-	state, err := os.MkdirTemp("", "aip-e2e-") // sockets have short paths
+	state, err := os.MkdirTemp("", "aip-e2e-") //nolint:usetesting // sockets have short paths
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,11 +207,11 @@ func (e *environment) pods() int {
 }
 
 // TestAgentUnderLoad adds an agent and takes it away while another one works, and no request of that one fails.
-// AIP_CLUSTER is embedded or kind; AIP_UP are more flags of aip-dev up.
+// cluster says where they run.
 func TestAgentUnderLoad(t *testing.T) {
 	t.Parallel()
 	const limit = 10 * time.Second
-	e := newEnvironment(t, "load", "--cluster "+cmp.Or(os.Getenv("AIP_CLUSTER"), "embedded")+" "+os.Getenv("AIP_UP")+freePorts(t))
+	e := newEnvironment(t, "load", "--cluster "+cluster()+" "+os.Getenv("AIP_UP")+freePorts(t))
 	variables := value[map[string]string](e, "env")
 	l := begin(t, variables["AIP_GATEWAY_URL"], strings.TrimSpace(e.run("token aip-agent-1 --fresh")), 4)
 	defer l.end()

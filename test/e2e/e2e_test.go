@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,12 +35,22 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			return setup(e, program)
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "embedded" && name != "kind" {
+				return false, fmt.Errorf("unknown condition %q, expected embedded or kind", name)
+			}
+			return name == cluster(), nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ, "empty": empty,
 			"bundle": bundle(t), "damage": damage,
 		},
 	})
 }
+
+// cluster is where the environments of the scripts live: embedded, or kind when $AIP_CLUSTER says so. $AIP_UP are more
+// flags of aip-dev up. Not all scripts make sense in kind; test/kind names those that do.
+func cluster() string { return cmp.Or(os.Getenv("AIP_CLUSTER"), "embedded") }
 
 // setup gives a script a state folder, three free ports, and an end for what it leaves running.
 func setup(e *testscript.Env, program string) error {
@@ -60,7 +71,8 @@ func setup(e *testscript.Env, program string) error {
 	e.Setenv("CHART", filepath.Join(filepath.Dir(program), "..", "manifests", "charts", "aip-k8s"))
 	e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+
 		filepath.Join(filepath.Dir(program), "tools")+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	e.Setenv("UP", "up --cluster embedded --tui=never --gateway-port "+e.Getenv("GATEWAY_PORT")+" --issuer-port "+e.Getenv("ISSUER_PORT"))
+	e.Setenv("UP", "up --cluster "+cluster()+" "+os.Getenv("AIP_UP")+" --tui=never --gateway-port "+e.Getenv("GATEWAY_PORT")+
+		" --issuer-port "+e.Getenv("ISSUER_PORT"))
 	e.Defer(func() {
 		folders, _ := filepath.Glob(filepath.Join(state, "aip-dev", "*")) // the pattern is well-formed
 		for _, folder := range folders {
@@ -78,7 +90,7 @@ func setup(e *testscript.Env, program string) error {
 const firstPort, lastPort = 20000, 32000
 
 // nextPort is where the search goes on; it begins somewhere else in each run, because runs may share a machine.
-var nextPort atomic.Int32 //nolint:gochecknoglobals // shared by the scripts of this process
+var nextPort atomic.Int32 // shared by the scripts of this process
 
 // freePort returns a port that is free now and that no other script of this process gets.
 func freePort() (int, error) {

@@ -25,7 +25,7 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 	go func() { ended <- c.Wait() }()
 	ts.Defer(func() {
 		_ = c.Process.Signal(syscall.SIGTERM) // it may have ended already
-		<-ended
+		<-ended                               //nolint:errcheck // of a signal
 	})
 	limited, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -19,12 +19,14 @@ life() {
   created
   repeated
   conforms
+  waits
   faults
   keycloak_restarts
   interrupted
   engine_restarts
   stopped
   removed
+  alike
   kept
   printf '\n%d passed, %d failed\n' "$((number - failed))" "$failed"
   [[ $failed -eq 0 ]]
@@ -104,6 +106,37 @@ repeated() {
 conforms() {
   part 'Keycloak and the built-in issuer answer the same'
   check "cd $repository && AIP_KEYCLOAK=http://localhost:8090 go test -count=1 -v -run TestKeycloak ./test/conformance" 'has --- PASS: TestKeycloak' 'hasnot names no Keycloak'
+}
+
+# told_after STEP TEXT prints how many milliseconds after the last start of a step it said the text.
+told_after() {
+  python3 -c '
+import json, sys
+from datetime import datetime
+began, found = None, None
+for e in map(json.loads, open(sys.argv[1])):
+    if e.get("step") != sys.argv[2]: continue
+    at = datetime.fromisoformat(e["at"][:26].rstrip("Z") + "+00:00")
+    if e["kind"] == "started": began, found = at, None
+    elif e["kind"] == "note" and sys.argv[3] in e.get("text", "") and not found: found = at
+print(int((found - began).total_seconds() * 1000) if found else 999999)' "$XDG_STATE_HOME/aip-dev/$environment/up.log" "$@"
+}
+
+# waits makes a node that takes no pods, and an image that cannot be pulled: `up` says so soon, and names it when it gives up.
+waits() {
+  part 'While it waits, up says for what'
+  check "kubectl cordon $node"
+  check 'kubectl delete pod -n aip-k8s-system --all --wait=false'
+  check "$up --timeout 15s" 'exit 1' 'has unschedulable'
+  at_most 5000 'until up says that the pod is unschedulable' "$(told_after gateway unschedulable)"
+  check "kubectl uncordon $node"
+  check "$up" 'has Ready'
+  check 'kubectl set image -n aip-k8s-system deployment/aip-k8s-gateway *=localhost:1/none:v1'
+  check 'kubectl set image -n keycloak deployment/keycloak *=localhost:1/none:v1'
+  check "$up --timeout 20s" 'exit 1' 'has localhost:1/none:v1'
+  at_most 5000 'until up says that the image cannot be pulled' "$(told_after identity localhost:1/none:v1)"
+  check 'kubectl rollout undo -n keycloak deployment/keycloak'
+  check "$up" 'has Ready'
 }
 
 # faults asks for what cannot be; each is refused before anything changes.
@@ -203,6 +236,13 @@ removed() {
   check 'curl -s http://localhost:8090/realms/aip' 'exit 7'
   check "find $XDG_STATE_HOME -mindepth 2" 'hasnot life'
   check "pgrep -f 'aip-dev .*$environment'" 'exit 1'
+}
+
+# alike runs the scripts of the embedded environment in kind: the same commands get the same answers.
+alike() {
+  part 'The same commands and answers as in an embedded environment'
+  check "cd $repository && AIP_CLUSTER=kind go test -count=1 -v -timeout 15m -run '^TestScripts$/^(main|agent)$|^TestAgentUnderLoad$' ./test/e2e" \
+    'has --- PASS: TestScripts/main' 'has --- PASS: TestScripts/agent' 'has --- PASS: TestAgentUnderLoad'
 }
 
 kept() {

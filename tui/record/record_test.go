@@ -22,7 +22,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
-var now = time.Date(2026, 11, 23, 14, 32, 7, 0, time.UTC) //nolint:gochecknoglobals // read only
+var now = time.Date(2026, 11, 23, 14, 32, 7, 0, time.UTC)
 
 func plain() theme.Theme { return theme.New(theme.Options{Profile: termenv.Ascii}) }
 

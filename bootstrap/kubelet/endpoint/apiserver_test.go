@@ -41,7 +41,7 @@ func startAPIServer(t *testing.T) (dir string, config *rest.Config) {
 	if _, err := os.Stat(program); err != nil {
 		t.Fatalf("%v: run `make build` first, or set AIP_DEV_BIN", err)
 	}
-	dir, err := os.MkdirTemp("", "aip-node-") // t.TempDir is too long for etcd's sockets
+	dir, err := os.MkdirTemp("", "aip-node-") //nolint:usetesting // t.TempDir is too long for etcd's sockets
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func checkForward(t *testing.T, dialer httpstream.Dialer) {
 	address, _ := forward(t, dialer, "8080")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, text := range []string{"hello", strings.Repeat("more ", 100_000)} {
-		response, err := client.Post("http://"+address, "text/plain", strings.NewReader(text)) //nolint:noctx // ends with the forward
+		response, err := client.Post("http://"+address, "text/plain", strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +259,7 @@ func checkForward(t *testing.T, dialer httpstream.Dialer) {
 		}
 	}
 	address, _ = forward(t, dialer, "9")
-	response, err := client.Get("http://" + address) //nolint:noctx // ends with the forward
+	response, err := client.Get("http://" + address)
 	if err == nil {
 		_ = response.Body.Close()
 		t.Errorf("a port that nobody listens on answered %s", response.Status)

@@ -50,7 +50,7 @@ func TestOnlyTheAPIServerIsAnswered(t *testing.T) {
 	for name, client := range map[string]*http.Client{
 		"no certificate": ours.client(), "a certificate of another authority": ours.client(theirs.issue(t, apiServer)),
 	} {
-		if response, err := client.Get(url); err == nil { //nolint:noctx // it fails before it is sent
+		if response, err := client.Get(url); err == nil {
 			_ = response.Body.Close()
 			t.Errorf("%s: answered with %s", name, response.Status)
 		}
@@ -137,7 +137,7 @@ func follow(t *testing.T, client *http.Client, url string) <-chan string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := client.Do(request)
+	response, err := client.Do(request) //nolint:bodyclose // where it is read to its end
 	if err != nil {
 		t.Fatal(err)
 	}

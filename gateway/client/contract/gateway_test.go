@@ -177,7 +177,7 @@ func (w *world) submit(t *testing.T, action, target string) wire.RequestState {
 }
 
 // TestGateway speaks with a real gateway. Its parts share one, which the last of them stops.
-func TestGateway(t *testing.T) { //nolint:paralleltest // two gateways would drive the same requests
+func TestGateway(t *testing.T) { // two gateways would drive the same requests
 	w := newWorld(t)
 	stop := w.run(t)
 	w.hold(t, "delete")

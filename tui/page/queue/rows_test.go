@@ -18,7 +18,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
-var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // read only
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func look() theme.Theme { return theme.New(theme.Options{Profile: termenv.Ascii}) }
 
