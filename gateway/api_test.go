@@ -59,7 +59,7 @@ func streamResumed(t *testing.T, w *world) {
 	if kind, _, err := again.next(); err != nil || kind != eventResult {
 		t.Errorf("%s, %v: a result is sent again", kind, err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), "GET", w.url+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil)
 	check(t, err)
 	req.Header.Set("Authorization", "Bearer "+w.token(t, reviewer1))
 	req.Header.Set("Last-Event-ID", "yesterday")
@@ -92,7 +92,7 @@ func submissionStream(t *testing.T, w *world) {
 	if _, _, err := s.next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the result: %v", err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/agent-requests", strings.NewReader(`{}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/agent-requests", strings.NewReader(`{}`))
 	check(t, err)
 	req.Header.Set("Authorization", "Bearer "+w.token(t, agent1))
 	req.Header.Set("Accept", "text/event-stream")
@@ -264,6 +264,7 @@ func (w *world) governed(t *testing.T, name string, spec v1alpha1.GovernedResour
 
 // ungoverned removes a GovernedResource, whatever keeps it.
 func (w *world) ungoverned(t *testing.T, name string) {
+	t.Helper()
 	g := &v1alpha1.GovernedResource{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	free := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
 	_ = w.live.Patch(context.Background(), g, free) // it may be gone

@@ -91,9 +91,11 @@ func mayReadRecord(who caller, r *v1alpha1.AuditRecord) bool {
 
 // recordPlace is where a record stands in the order of all records.
 type recordPlace struct {
-	At                       time.Time
-	Namespace, Name, Request string
-	Event                    v1alpha1.AuditEvent
+	At        time.Time           `json:"at"`
+	Namespace string              `json:"namespace"`
+	Name      string              `json:"name"`
+	Request   string              `json:"request"`
+	Event     v1alpha1.AuditEvent `json:"event"`
 }
 
 // recordCursor returns the place of a record as clients hand it back.

@@ -95,7 +95,7 @@ func firstValue(r io.Reader) (raw json.RawMessage, rest bool, err error) {
 	decoder := json.NewDecoder(r)
 	if err := decoder.Decode(&raw); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, false, &cutOff{decoder.InputOffset()}
+			return nil, false, &cutOffError{decoder.InputOffset()}
 		}
 		return nil, false, err //nolint:wrapcheck // badBody knows the errors of encoding/json
 	}
@@ -107,10 +107,10 @@ func firstValue(r io.Reader) (raw json.RawMessage, rest bool, err error) {
 	return raw, !errors.Is(err, io.EOF), nil
 }
 
-// cutOff says that a body ends before its value does.
-type cutOff struct{ at int64 }
+// cutOffError says that a body ends before its value does.
+type cutOffError struct{ at int64 }
 
-func (c *cutOff) Error() string {
+func (c *cutOffError) Error() string {
 	return fmt.Sprintf("it ends in the middle of the JSON value, at offset %d", c.at)
 }
 
@@ -141,7 +141,7 @@ func badBody(err error) error {
 	var large *http.MaxBytesError
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
-	var cut *cutOff
+	var cut *cutOffError
 	switch {
 	case errors.As(err, &large):
 		return tooLarge()

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -199,7 +198,7 @@ func (k kind[T]) answer(object T, fresh bool) defined {
 
 // withType returns an object with the kind and version that the client's typed objects go without.
 func withType(object store.Definition, name string) store.Definition {
-	object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind(v1alpha1.GroupVersion().WithKind(name)))
+	object.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion().WithKind(name))
 	object.SetManagedFields(nil)
 	return object
 }

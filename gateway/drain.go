@@ -74,8 +74,8 @@ func (c *connections) tell() {
 }
 
 // shutdown closes the listener and waits for requests under way; those that take too long are cut off.
-func shutdown(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+func shutdown(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -38,7 +38,7 @@ func handle[In, Out any](
 		}
 		tell(w.Header(), &in, &out)
 		status := http.StatusOK
-		if a, ok := any(out).(answerer); ok {
+		if a, ok := any(&out).(answerer); ok {
 			status = a.status()
 		}
 		s.encode(w, status, out)

@@ -41,7 +41,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		// The deadline of the last answer on this connection, if it has one, is not that of this answer.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		r = r.WithContext(context.WithValue(r.Context(), infoKey{}, note))
-		s.serve(next, &recorder{ResponseWriter: w, note: note}, r)
+		s.serve(next, &recorder{ResponseWriter: w, note: note}, r) //nolint:contextcheck // the request carries it
 		took := s.options.Now().Sub(began)
 		s.measures.ended(r, note, took)
 		s.logEnd(r, note, took)
@@ -51,10 +51,9 @@ func (s *Server) observe(next http.Handler) http.Handler {
 // serve answers a request. A fault of the program ends one request and says so in the log, not in the answer.
 func (s *Server) serve(next http.Handler, w *recorder, r *http.Request) {
 	defer func() {
-		fault := recover()
-		switch {
-		case fault == nil:
-		case fault == http.ErrAbortHandler: //nolint:errorlint // a panic's value, which net/http compares so too
+		switch fault := recover(); fault {
+		case nil:
+		case http.ErrAbortHandler:
 			panic(fault)
 		default:
 			s.log.ErrorContext(r.Context(), "fault of the program", "route", w.note.route, "cause", fmt.Sprint(fault), "stack", string(debug.Stack()), "id", w.note.id)

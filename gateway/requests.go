@@ -101,7 +101,7 @@ type submitted struct {
 
 func (s *submitted) warn(texts []string) { s.Warnings = texts }
 
-func (s submitted) status() int {
+func (s *submitted) status() int {
 	if s.created {
 		return http.StatusCreated
 	}

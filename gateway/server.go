@@ -125,7 +125,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if cause == nil {
 		s.linger()
 	}
-	cause = errors.Join(cause, shutdown(server)) //nolint:contextcheck // ctx has ended by now
+	cause = errors.Join(cause, shutdown(background, server))
 	stop()
 	running.Wait()
 	close(ended)

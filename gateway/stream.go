@@ -22,6 +22,9 @@ import (
 // eventTimeout is how long a reader may take to accept an event; a slower one is cut off.
 const eventTimeout = 10 * time.Second
 
+// longest is how long a stream may last whose caller has no token that expires.
+const longest = 24 * time.Hour
+
 // Events of the stream of one request.
 const (
 	eventUpdate = "update"
@@ -82,10 +85,11 @@ func (e *events) flush() error {
 // begins to end.
 func (s *Server) streamContext(r *http.Request, who caller) (context.Context, context.CancelFunc) {
 	s.measures.streams.Inc()
-	ctx, cancel := context.WithCancel(r.Context())
-	if !who.Expiry.IsZero() { // a proxy names nobody's end
-		ctx, cancel = context.WithTimeout(r.Context(), who.Expiry.Sub(s.options.Now()))
+	life := longest
+	if !who.Expiry.IsZero() { // whom a proxy names has no end
+		life = who.Expiry.Sub(s.options.Now())
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), life)
 	go func() {
 		select {
 		case <-s.draining:

@@ -36,6 +36,7 @@ func newRequest(a *app) *cobra.Command {
 	c.PersistentFlags().StringVar(&r.as, "as", "", "client to speak as (default: the first agent to submit, else the first reviewer)")
 	c.PersistentFlags().StringVarP(&r.namespace, "namespace", "n", "default", "namespace of the request")
 	c.AddCommand(r.submit(), r.get(), r.list(), r.wait(), r.decide("approve"), r.decide("deny"))
+	c.AddCommand(r.reports()...)
 	return c
 }
 
@@ -75,6 +76,7 @@ func (r *request) submit() *cobra.Command {
 	f.StringVar(&in.TargetURI, "target", "", "URI of what it wants to do it to")
 	f.StringVar(&in.Reason, "reason", "", "why")
 	f.StringVar(&in.CorrelationID, "correlation-id", "", "groups requests that belong together")
+	f.StringVar(&in.Mode, "mode", "", "govern asks for a decision, observe only records the intent (default govern)")
 	f.StringVar(&parameters, "parameters", "", "JSON object with the details of the action")
 	f.StringVarP(&file, "file", "f", "", "file with the whole body as JSON; - reads the standard input")
 	c.RunE = func(c *cobra.Command, _ []string) error {
