@@ -14,6 +14,7 @@ import (
 	"helm.sh/helm/v3/pkg/releaseutil"
 	"helm.sh/helm/v3/pkg/strvals"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
@@ -33,15 +34,20 @@ func render(t *testing.T, name string, sets ...string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := action.NewInstall(new(action.Configuration))
-	in.ClientOnly, in.DryRun = true, true
-	in.ReleaseName, in.Namespace = name, "aip-k8s-system"
-	in.KubeVersion = &chartutil.KubeVersion{Version: "v1.37.2", Major: "1", Minor: "37"}
-	rel, err := in.RunWithContext(t.Context(), chrt, vals)
+	rel, err := clientOnly(name).RunWithContext(t.Context(), chrt, vals)
 	if err != nil {
 		return "", err
 	}
 	return rel.Manifest, nil
+}
+
+// clientOnly returns an installation that renders and asks no cluster.
+func clientOnly(name string) *action.Install {
+	in := action.NewInstall(new(action.Configuration))
+	in.ClientOnly, in.DryRun = true, true
+	in.ReleaseName, in.Namespace = name, "aip-k8s-system"
+	in.KubeVersion = &chartutil.KubeVersion{Version: "v1.37.2", Major: "1", Minor: "37"}
+	return in
 }
 
 // rendered decodes the object of that kind out of a rendered chart.
@@ -78,6 +84,19 @@ func TestChartGolden(t *testing.T) {
 			"gateway.auth.adminSubjects=aip-admin-1", "gateway.auth.agentGroups=agents", "gateway.auth.reviewerGroups=reviewers",
 			"gateway.auth.adminGroups=admins", "gateway.dedupWindow=1h30m", "gateway.waitTimeout=10s",
 			"gateway.defaultAction=Deny", "gateway.resources.limits.cpu=2", "gateway.resources.requests=null",
+			"gateway.auth.oidcPreset=keycloak", "gateway.auth.requireGovernedResource=true", "gateway.unregisteredAgentPolicy=warn",
+			"gateway.controller=false",
+			"gateway.tls.secretName=gateway-tls", "gateway.service.annotations.a=b", "gateway.podDisruptionBudget.enabled=true",
+			"gateway.podDisruptionBudget.maxUnavailable=50%", "gateway.networkPolicy.enabled=true",
+			"gateway.networkPolicy.from[0].namespaceSelector.matchLabels.agents=yes", "gateway.networkPolicy.egress[0].ports[0].port=443",
+			"gateway.serviceMonitor.enabled=true", "gateway.serviceMonitor.interval=1m", "gateway.serviceMonitor.labels.release=prometheus",
+			"gateway.imagePullSecrets[0].name=registry", "gateway.podAnnotations.x=y", "gateway.podLabels.team=shop", "gateway.nodeSelector.disk=ssd",
+			"gateway.tolerations[0].operator=Exists", "gateway.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
+			"gateway.topologySpreadConstraints[0].maxSkew=1", "gateway.priorityClassName=high",
+		},
+		"scaled": {
+			"gateway.autoscaling.enabled=true", "gateway.autoscaling.minReplicas=3", "gateway.autoscaling.maxReplicas=9",
+			"gateway.autoscaling.targetCPUUtilizationPercentage=60", "gateway.auth.trustedProxyCIDRs={10.0.0.0/8,10.1.0.0/16}",
 		},
 	}
 	for name, sets := range tests {
@@ -106,13 +125,20 @@ func TestChartGolden(t *testing.T) {
 
 func TestChartArgs(t *testing.T) {
 	t.Parallel()
-	base := []string{"gateway", "--addr=:8080", "--dedup-window=24h", "--wait-timeout=90s", "--default-action=Allow"}
-	issuer := slices.Concat(base, []string{
-		"--oidc-issuer-url=http://i", "--oidc-audience=aip-gateway", "--oidc-identity-claim=azp", "--oidc-groups-claim=groups",
-	})
+	base := []string{
+		"gateway", "--addr=:8080", "--dedup-window=24h", "--wait-timeout=90s", "--default-action=Allow",
+		"--unregistered-agent-policy=allow",
+	}
+	issuer := slices.Concat(base, []string{"--oidc-issuer-url=http://i", "--oidc-audience=aip-gateway"})
 	tests := map[string]struct{ sets, want []string }{
 		"default":         {nil, base},
 		"issuer":          {[]string{"gateway.auth.oidcIssuerURL=http://i"}, issuer},
+		"preset":          {[]string{"gateway.auth.oidcIssuerURL=http://i", "gateway.auth.oidcPreset=azure"}, slices.Concat(issuer, []string{"--oidc-preset=azure"})},
+		"claims":          {[]string{"gateway.auth.oidcIssuerURL=http://i", `gateway.auth.oidcIdentityClaim=appid\,azp`}, slices.Concat(issuer, []string{"--oidc-identity-claim=appid,azp"})},
+		"proxies":         {[]string{"gateway.auth.trustedProxyCIDRs=10.0.0.0/8"}, slices.Concat(base, []string{"--trusted-proxy-cidrs=10.0.0.0/8"})},
+		"issuer, proxies": {[]string{"gateway.auth.oidcIssuerURL=http://i", "gateway.auth.trustedProxyCIDRs=10.0.0.0/8"}, issuer},
+		"required":        {[]string{"gateway.auth.requireGovernedResource=true"}, slices.Insert(slices.Clone(base), 2, "--require-governed-resource")},
+		"API only":        {[]string{"gateway.controller=false"}, slices.Insert(slices.Clone(base), 2, "--controller=false")},
 		"commas":          {[]string{`gateway.auth.agentSubjects=a\,b`}, slices.Concat(base, []string{"--agent-subjects=a,b"})},
 		"list":            {[]string{"gateway.auth.agentSubjects={a,b}"}, slices.Concat(base, []string{"--agent-subjects=a,b"})},
 		"empty list":      {[]string{"gateway.auth.agentSubjects={}"}, base},
@@ -138,7 +164,14 @@ func TestChartRefusesValues(t *testing.T) {
 	tests := map[string]struct{ set, want string }{
 		"unknown key":        {"gateway.logLevel=debug", "additional properties 'logLevel' not allowed"},
 		"unknown group":      {"controller.replicaCount=1", "additional properties 'controller' not allowed"},
-		"not rendered":       {"gateway.auth.requireGovernedResource=true", "additional properties 'requireGovernedResource' not allowed"},
+		"not a boolean":      {"gateway.auth.requireGovernedResource=perhaps", "'/gateway/auth/requireGovernedResource': got string, want boolean"},
+		"preset":             {"gateway.auth.oidcPreset=moon", "'/gateway/auth/oidcPreset': value must be one of"},
+		"claim with a space": {"gateway.auth.oidcIdentityClaim=a b", "'/gateway/auth/oidcIdentityClaim': 'a b' does not match"},
+		"in autoscaling":     {"gateway.autoscaling.max=3", "additional properties 'max' not allowed"},
+		"in network policy":  {"gateway.networkPolicy.ingress[0].x=y", "additional properties 'ingress' not allowed"},
+		"budget":             {"gateway.podDisruptionBudget.maxUnavailable=all", "'/gateway/podDisruptionBudget/maxUnavailable'"},
+		"policy of agents":   {"gateway.unregisteredAgentPolicy=ask", "'/gateway/unregisteredAgentPolicy': value must be one of"},
+		"number in a label":  {"gateway.podLabels.n=1", "'/gateway/podLabels/n': got number, want string"},
 		"misspelt":           {"gateway.auth.oidcIssuerUrl=http://i", "additional properties 'oidcIssuerUrl' not allowed"},
 		"type":               {"gateway.replicaCount=two", "'/gateway/replicaCount': got string, want integer"},
 		"no replica":         {"gateway.replicaCount=0", "'/gateway/replicaCount': minimum"},
@@ -199,7 +232,8 @@ func TestChartNames(t *testing.T) {
 	}
 }
 
-// The gateway reads no Secret and holds no wildcard.
+// The gateway reads no Secret and holds no wildcard. It removes what administrators define and locks, never requests or
+// their trail.
 func TestChartRights(t *testing.T) {
 	t.Parallel()
 	manifest, err := render(t, "aip-k8s")
@@ -212,9 +246,14 @@ func TestChartRights(t *testing.T) {
 	}
 	for _, rule := range rules {
 		all := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs)
-		for _, bad := range []string{"*", "secrets", "delete", "deletecollection", "impersonate", "escalate", "bind"} {
+		for _, bad := range []string{"*", "secrets", "deletecollection", "impersonate", "escalate", "bind"} {
 			if slices.Contains(all, bad) {
 				t.Errorf("rule %v holds %q", rule, bad)
+			}
+		}
+		for _, resource := range rule.Resources {
+			if slices.Contains(rule.Verbs, "delete") && !slices.Contains([]string{"safetypolicies", "governedresources", "leases"}, resource) {
+				t.Errorf("rule %v holds delete", rule)
 			}
 		}
 	}
@@ -230,5 +269,113 @@ func TestChartLint(t *testing.T) {
 	}
 	if res.TotalChartsLinted != 1 {
 		t.Errorf("linted %d charts, want 1", res.TotalChartsLinted)
+	}
+}
+
+// TestChartValuesDoSomething: every value of values.yaml changes what is rendered, or is refused.
+func TestChartValuesDoSomething(t *testing.T) {
+	t.Parallel()
+	chrt, err := load(manifests.Chart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Some values count together with another one only.
+	with := map[string][]string{
+		"gateway.auth.oidc": {"gateway.auth.oidcIssuerURL=http://i"}, "gateway.autoscaling.": {"gateway.autoscaling.enabled=true"},
+		"gateway.networkPolicy.": {"gateway.networkPolicy.enabled=true"}, "gateway.serviceMonitor.": {"gateway.serviceMonitor.enabled=true"},
+		"gateway.podDisruptionBudget.": {"gateway.podDisruptionBudget.enabled=true"}, "gateway.service.nodePort": {"gateway.service.type=NodePort"},
+	}
+	other := map[string]string{
+		"gateway.service.type": "LoadBalancer", "gateway.image.pullPolicy": "Always", "gateway.defaultAction": "Deny", "gateway.unregisteredAgentPolicy": "warn",
+		"gateway.auth.oidcPreset": "okta", "gateway.auth.oidcIssuerURL": "http://other", "gateway.auth.trustedProxyCIDRs": "10.0.0.0/8",
+	}
+	for _, l := range leaves(chrt.Values) {
+		path := l.String()
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			var sets []string
+			for prefix, needs := range with {
+				if strings.HasPrefix(path, prefix) && path != prefix+"enabled" {
+					sets = append(sets, needs...)
+				}
+			}
+			before, err := render(t, "aip-k8s", sets...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			value := ""
+			switch v := l.value.(type) {
+			case bool:
+				value = map[bool]string{true: "false", false: "true"}[v]
+			case float64:
+				value = "7"
+			case map[string]any:
+				path, value = path+".some", "thing"
+			case []any:
+				path, value = path+"[0].some", "thing"
+			default:
+				if value = other[path]; value == "" {
+					value = "1m" // a duration, a quantity and a name
+				}
+			}
+			after, err := render(t, "aip-k8s", append(sets, path+"="+value)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before == after {
+				t.Errorf("%s=%s changes nothing", path, value)
+			}
+		})
+	}
+}
+
+// TestChartUpgradeReusingValues: values of an older chart, which lack what came since, still render.
+func TestChartUpgradeReusingValues(t *testing.T) {
+	t.Parallel()
+	chrt, err := load(manifests.Chart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := chrt.Values["gateway"].(map[string]any)
+	auth := gateway["auth"].(map[string]any)
+	for _, key := range []string{
+		"autoscaling", "podDisruptionBudget", "networkPolicy", "serviceMonitor", "tls", "imagePullSecrets", "podAnnotations", "podLabels", "nodeSelector",
+		"tolerations", "affinity", "topologySpreadConstraints", "priorityClassName", "controller", "unregisteredAgentPolicy",
+	} {
+		delete(gateway, key)
+	}
+	for _, key := range []string{"oidcPreset", "trustedProxyCIDRs", "requireGovernedResource"} {
+		delete(auth, key)
+	}
+	in := clientOnly("aip-k8s")
+	if _, err := in.RunWithContext(t.Context(), chrt, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestChartTest: helm test asks the gateway through its Service, with nothing but the gateway's own image.
+func TestChartTest(t *testing.T) {
+	t.Parallel()
+	chrt, err := load(manifests.Chart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := clientOnly("aip-k8s")
+	rel, err := in.RunWithContext(t.Context(), chrt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rel.Hooks) != 1 || len(rel.Hooks[0].Events) != 1 || rel.Hooks[0].Events[0] != "test" {
+		t.Fatalf("hooks %+v", rel.Hooks)
+	}
+	var pod corev1.Pod
+	if err := yaml.UnmarshalStrict([]byte(rel.Hooks[0].Manifest), &pod); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(pod.Spec.Containers[0].Args, " "); got != "gateway check http://aip-k8s-gateway.aip-k8s-system.svc:8080" {
+		t.Errorf("args %q", got)
+	}
+	if pod.Labels["app.kubernetes.io/component"] == "gateway" {
+		t.Error("the Service would lead to the test")
 	}
 }

@@ -34,8 +34,41 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* Whether more than one gateway may run, so that they have to agree on the one that drives requests forward. */}}
+{{- define "aip-k8s.gateway.many" -}}
+{{- if or (gt (int .Values.gateway.replicaCount) 1) (.Values.gateway.autoscaling).enabled }}true{{ end }}
+{{- end }}
+
+{{/* The scheme that the gateway serves with, as probes spell it. */}}
+{{- define "aip-k8s.gateway.scheme" -}}
+{{- if (.Values.gateway.tls).secretName }}HTTPS{{ else }}HTTP{{ end }}
+{{- end }}
+
+{{- define "aip-k8s.gateway.image" -}}
+{{- printf "%s:%s" .Values.gateway.image.repository (default .Chart.AppVersion .Values.gateway.image.tag) }}
+{{- end }}
+
+{{/* What every container may do: nothing but run. */}}
+{{- define "aip-k8s.container.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "aip-k8s.pod.securityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+{{- if (.Values.gateway.tls).secretName }}
+fsGroup: 65532
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
 {{/* The gateway's command line as a YAML list. A flag is left out when its value is empty; a list is joined with
-commas; the number 0 is a value. The token flags only mean something with an issuer. */}}
+commas; the number 0 is a value. The token flags only mean something with an issuer, proxies without one. */}}
 {{- define "aip-k8s.gateway.args" -}}
 {{- $gateway := .Values.gateway }}
 {{- $auth := $gateway.auth }}
@@ -43,14 +76,18 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "dedup-window" $gateway.dedupWindow)
   (list "wait-timeout" $gateway.waitTimeout)
   (list "default-action" $gateway.defaultAction)
+  (list "unregistered-agent-policy" $gateway.unregisteredAgentPolicy)
 }}
 {{- if $auth.oidcIssuerURL }}
 {{- $flags = concat $flags (list
   (list "oidc-issuer-url" $auth.oidcIssuerURL)
   (list "oidc-audience" $auth.oidcAudience)
+  (list "oidc-preset" $auth.oidcPreset)
   (list "oidc-identity-claim" $auth.oidcIdentityClaim)
   (list "oidc-groups-claim" $auth.oidcGroupsClaim)
 ) }}
+{{- else }}
+{{- $flags = append $flags (list "trusted-proxy-cidrs" $auth.trustedProxyCIDRs) }}
 {{- end }}
 {{- $flags = concat $flags (list
   (list "agent-subjects" $auth.agentSubjects)
@@ -61,8 +98,17 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "admin-groups" $auth.adminGroups)
 ) }}
 {{- $args := list "gateway" "--addr=:8080" }}
-{{- if gt (int $gateway.replicaCount) 1 }}
+{{- if include "aip-k8s.gateway.many" . }}
 {{- $args = concat $args (list "--leader-elect" (printf "--leader-elect-namespace=%s" .Release.Namespace)) }}
+{{- end }}
+{{- if eq (toString $gateway.controller) "false" }}
+{{- $args = append $args "--controller=false" }}
+{{- end }}
+{{- if $auth.requireGovernedResource }}
+{{- $args = append $args "--require-governed-resource" }}
+{{- end }}
+{{- if ($gateway.tls).secretName }}
+{{- $args = concat $args (list "--tls-cert-file=/etc/aip-gateway/tls/tls.crt" "--tls-key-file=/etc/aip-gateway/tls/tls.key") }}
 {{- end }}
 {{- range $flags }}
 {{- $value := index . 1 }}
