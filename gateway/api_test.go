@@ -24,7 +24,7 @@ func streamResumed(t *testing.T, w *world) {
 	ns := w.namespace(t)
 	in := func() string {
 		var state wire.RequestState
-		w.as(t, agent1, "POST", "/agent-requests", `{"namespace":"`+ns+`","action":"resumed","targetURI":"t","reason":"r"}`).into(t, &state)
+		w.as(t, agent1, "POST", "/agent-requests", `{"namespace":"`+ns+`","action":"resumed","targetURI":"`+target()+`","reason":"r"}`).into(t, &state)
 		return state.Name
 	}
 	first, second := in(), in()

@@ -10,9 +10,9 @@ import (
 // BenchmarkSubmit is a submission that a policy decides, as an agent sees it.
 func BenchmarkSubmit(b *testing.B) {
 	w := start(b)
-	token, body := w.token(b, agent1), w.submission("measured")
+	token := w.token(b, agent1)
 	for b.Loop() {
-		if got := w.do(b, "POST", "/agent-requests", token, body); got.status != http.StatusCreated {
+		if got := w.do(b, "POST", "/agent-requests", token, w.submission("measured")); got.status != http.StatusCreated {
 			b.Fatal(got.body)
 		}
 	}

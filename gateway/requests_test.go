@@ -127,8 +127,9 @@ func badSubmissions(t *testing.T, w *world) {
 func spellings(t *testing.T, w *world) {
 	body := w.submission("spelled")
 	for _, tt := range []struct{ contentType, body string }{
-		{"", body}, {"application/json; charset=utf-8", body}, {"application/x-www-form-urlencoded", body},
-		{"application/json", strings.Replace(body, "{", `{"unheard-of":[1],"parameters":null,`, 1) + "\n\ntrailing"},
+		{"", w.submission("spelled")}, {"application/json; charset=utf-8", w.submission("spelled")},
+		{"application/x-www-form-urlencoded", w.submission("spelled")},
+		{"application/json", strings.Replace(w.submission("spelled"), "{", `{"unheard-of":[1],"parameters":null,`, 1) + "\n\ntrailing"},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/agent-requests", strings.NewReader(tt.body))
 		check(t, err)
@@ -185,7 +186,7 @@ func listing(t *testing.T, w *world) {
 	w.holds(t, "list-c")
 	ns := w.namespace(t)
 	in := func(subject, action, more string) {
-		body := fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":"t","reason":"r"%s}`, ns, action, more)
+		body := fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":%q,"reason":"r"%s}`, ns, action, target(), more)
 		w.as(t, subject, "POST", "/agent-requests", body).want(t, http.StatusCreated, "")
 	}
 	in(agent1, "list-a", `,"correlationID":"trace/1"`)
@@ -229,7 +230,7 @@ func listing(t *testing.T, w *world) {
 func paging(t *testing.T, w *world) {
 	ns := w.namespace(t)
 	for i := range 5 {
-		w.as(t, agent1, "POST", "/agent-requests", fmt.Sprintf(`{"namespace":%q,"action":"page-%d","targetURI":"t","reason":"r"}`, ns, i)).
+		w.as(t, agent1, "POST", "/agent-requests", fmt.Sprintf(`{"namespace":%q,"action":"page-%d","targetURI":%q,"reason":"r"}`, ns, i, target())).
 			want(t, http.StatusCreated, "")
 	}
 	var seen []v1alpha1.AgentRequest
@@ -270,12 +271,20 @@ func whoMayRead(t *testing.T, w *world) {
 // TestDedup: the same intent again is the same request.
 func TestDedup(t *testing.T) { //nolint:paralleltest // see start
 	w := start(t, func(o *Options) { o.DedupWindow = 24 * time.Hour })
-	first := w.submit(t, agent1, "again")
-	w.as(t, agent1, "POST", "/agent-requests", w.submission("again")).want(t, http.StatusOK, first.Name)
+	submit := func(body string, status int) wire.RequestState {
+		var state wire.RequestState
+		w.as(t, agent1, "POST", "/agent-requests", body).want(t, status, `"name"`).into(t, &state)
+		return state
+	}
+	body := w.submission("again")
+	if first, next := submit(body, http.StatusCreated), submit(body, http.StatusOK); next.Name != first.Name {
+		t.Errorf("%s again is %s", first.Name, next.Name)
+	}
 
 	w.policy(t, "refused", v1alpha1.ActionDeny)
-	refused := w.submit(t, agent1, "refused")
-	if next := w.submit(t, agent1, "refused"); next.Name == refused.Name {
+	body = w.submission("refused")
+	refused := submit(body, http.StatusCreated)
+	if next := submit(body, http.StatusCreated); next.Name == refused.Name {
 		t.Error("a finished request was handed out again")
 	}
 	w.stored(t, refused.Name)

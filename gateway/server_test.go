@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,10 +208,16 @@ func (r reply) want(t testing.TB, status int, text string) reply {
 	return r
 }
 
-// submission returns a body in the world's namespace.
+// submission returns a body in the world's namespace, about a target of its own.
 func (w *world) submission(action string) string {
-	return fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":"k8s://prod/default/deployment/x","reason":"because"}`, w.ns, action)
+	return fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":%q,"reason":"because"}`, w.ns, action, target())
 }
+
+// targets counts the targets of the tests: one target is held by one request at a time.
+var targets atomic.Int64 //nolint:gochecknoglobals // tests run beside each other
+
+// target returns the URI of a target that no other request asks about.
+func target() string { return fmt.Sprintf("test://target/%d", targets.Add(1)) }
 
 // submit submits as subject and returns the state.
 func (w *world) submit(t testing.TB, subject, action string) wire.RequestState {

@@ -96,7 +96,7 @@ func listStream(t *testing.T, w *world) {
 	ns := w.namespace(t)
 	in := func(subject, action string) string {
 		var state wire.RequestState
-		w.as(t, subject, "POST", "/agent-requests", `{"namespace":"`+ns+`","action":"`+action+`","targetURI":"t","reason":"r"}`).into(t, &state)
+		w.as(t, subject, "POST", "/agent-requests", `{"namespace":"`+ns+`","action":"`+action+`","targetURI":"`+target()+`","reason":"r"}`).into(t, &state)
 		return state.Name
 	}
 	first := in(agent1, "streamed")
