@@ -45,6 +45,9 @@ func (r Runner) Up(ctx context.Context, plan Plan, facts Facts) (Facts, int, err
 	timing := TimingFacts{Steps: map[string]time.Duration{}}
 	applied := 0
 	for _, stage := range plan {
+		if len(stage) == 0 { // a plan may have nothing to do there
+			continue
+		}
 		outcomes := r.stage(ctx, stage, facts)
 		var changed []Facts
 		var failures []error

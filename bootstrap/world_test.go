@@ -153,6 +153,7 @@ func sample(w *world) Plan {
 			part{name: "identity", world: w, learn: func(f *Facts) { f.Identity.Realm = "aip" }},
 			removable{part: part{name: "gateway", world: w, learn: func(f *Facts) { f.Gateway.URL = "http://localhost:1" }}},
 		),
+		Together(), // a stage that has nothing to do here
 		Then(part{name: "proof", world: w, learn: func(f *Facts) { f.Proof.Of = "all" }}),
 	}
 }
