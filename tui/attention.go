@@ -83,8 +83,12 @@ func (r *root) tellBurst() tea.Cmd {
 	return r.say(r.osc.Notify("aip-dev", fmt.Sprintf("%d %s for a decision", a.waiting, verb)))
 }
 
-// focus takes in whether the terminal is looked at.
-func (r *root) focus(on bool) {
-	r.attention.blurred = !on
+// attend takes in whether the terminal is looked at, and the end of a burst.
+func (r *root) attend(msg tea.Msg) tea.Cmd {
+	if _, ok := msg.(burst); ok {
+		return r.tellBurst()
+	}
+	_, r.attention.blurred = msg.(tea.BlurMsg)
 	r.attention.heard = max(r.attention.heard, r.attention.newest)
+	return nil
 }

@@ -110,18 +110,6 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case feed.Snapshot:
 		r.snapshot = msg
 		return r, tea.Batch(r.tell(msg), r.count(msg), r.next())
-	case tea.FocusMsg:
-		r.focus(true)
-		return r, nil
-	case tea.BlurMsg:
-		r.focus(false)
-		return r, nil
-	case page.Copy:
-		return r, r.copy(msg)
-	case palette.Chosen:
-		return r, r.choose(msg.Action)
-	case burst:
-		return r, r.tellBurst()
 	case page.Tick:
 		r.tick = msg
 		if msg.Now.Sub(r.noticeAt) > noticeTime {
@@ -137,6 +125,12 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case page.Back:
 		r.back()
 		return r, nil
+	case page.Copy:
+		return r, r.copy(msg)
+	case palette.Chosen:
+		return r, r.choose(msg.Action)
+	case tea.FocusMsg, tea.BlurMsg, burst:
+		return r, r.attend(msg)
 	default:
 		return r, r.tell(msg)
 	}

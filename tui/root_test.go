@@ -52,7 +52,7 @@ func start(t *testing.T, n int, look theme.Options, adjust func(*Options)) *scre
 	}
 	started := now()
 	o := Options{
-		Gateway: g, Now: now, Environment: "aip", Cluster: "embedded", Identity: "aip-reviewer-1",
+		Gateway: g, Policies: g, Now: now, Environment: "aip", Cluster: "embedded", Identity: "aip-reviewer-1",
 		TokenExpiry: func() (time.Time, bool) { return started.Add(5 * time.Minute), true },
 	}
 	if adjust != nil {
@@ -118,7 +118,7 @@ func TestStates(t *testing.T) {
 		do     func(*screen)
 	}{
 		"empty":    {0, nil, func(*screen) {}},
-		"all":      {3, nil, func(s *screen) { s.Press("5") }},
+		"all":      {3, nil, func(s *screen) { s.Press("6") }},
 		"readonly": {3, func(o *Options) { o.ReadOnly = true }, func(*screen) {}},
 		"whole":    {3, nil, func(s *screen) { s.Press("enter", "pgdown") }},
 		"deny":     {3, nil, func(s *screen) { s.Press("d"); s.Type("still used, ask q?") }},
@@ -297,7 +297,7 @@ func TestHostileAgent(t *testing.T) {
 		r.Status.Conditions[2].Message += evil
 		s.gateway.Put(r)
 		s.Wait(2 * time.Second)
-		for _, keys := range [][]string{nil, {"5"}, {"enter"}, {"pgdown"}, {"d"}, {"esc", "?"}} {
+		for _, keys := range [][]string{nil, {"6"}, {"enter"}, {"pgdown"}, {"d"}, {"esc", "?"}} {
 			s.Press(keys...)
 			if view := s.root.View(); strings.ContainsFunc(view, func(r rune) bool {
 				return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == '\u202e' || r == '\u200b'

@@ -13,6 +13,10 @@ import (
 	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/agents"
+	"github.com/aip-dev/aip-dev/tui/page/audit"
+	"github.com/aip-dev/aip-dev/tui/page/environment"
+	"github.com/aip-dev/aip-dev/tui/page/policies"
 	"github.com/aip-dev/aip-dev/tui/page/queue"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -22,6 +26,7 @@ import (
 type Gateway interface {
 	feed.Source
 	queue.Reviewer
+	audit.Source
 }
 
 // Options are what the program is made of. Gateway and Now are required.
@@ -41,6 +46,11 @@ type Options struct {
 	Out io.Writer
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
+	// Policies reads the SafetyPolicies, for which the gateway asks for the admin role; it may be nil.
+	Policies policies.Source
+	// Identities are the clients that the environment knows, Environs what there is to tell about it; both may be nil.
+	Identities []agents.Identity
+	Environs   environment.Source
 	// URL is the address of the gateway, for commands that are copied.
 	URL string
 	// Native also uses the clipboard of this machine, beside that of the terminal.
@@ -118,11 +128,12 @@ func look(o Options) theme.Theme {
 // build puts the program together.
 func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
 	decisions := newPending()
+	live := untilEnd(ctx)
 	return &root{
-		Options: o, look: look, keys: newKeyMap(),
-		osc: osc.Find(os.Getenv), live: untilEnd(ctx), feed: feed.New(o.Gateway, o.Now),
+		Options: o, look: look, entries: entries(o, look, live), keys: newKeyMap(),
+		osc: osc.Find(os.Getenv), live: live, feed: feed.New(o.Gateway, o.Now),
 		stack: []page.Page{queue.New(queue.Options{
-			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), ReadOnly: o.ReadOnly,
+			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
 			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
 		})},
 	}, decisions

@@ -63,13 +63,14 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	klog.SetOutput(io.Discard)
 	source := s.Source(o.as)
 	err = tui.Run(ctx, tui.Options{
-		Gateway: g, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
+		Policies: adminOf(s),
+		Gateway:  g, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
 		TokenExpiry: func() (time.Time, bool) {
 			t, ok := source.Current()
 			return t.Expiry, ok
 		},
 		NoColor: o.noColour, ASCII: o.ascii, ReadOnly: o.readOnly, Hold: o.hold,
-		URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
+		Identities: identities(s), Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")

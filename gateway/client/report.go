@@ -52,6 +52,8 @@ type AuditOptions struct {
 	AllNamespaces bool
 	// Request keeps the records of requests of this name; empty means all.
 	Request string
+	// Limit is how many of the newest are wanted; 0 means all.
+	Limit int
 }
 
 // AuditRecords returns audit records, newest first.
@@ -60,8 +62,17 @@ func (c *Client) AuditRecords(ctx context.Context, o AuditOptions) ([]v1alpha1.A
 	if o.Request != "" {
 		q.Set("agentRequest", o.Request)
 	}
+	if o.Limit > 0 {
+		q.Set("limit", strconv.Itoa(o.Limit))
+		var page struct {
+			Items []v1alpha1.AuditRecord `json:"items"`
+		}
+		err := c.call(ctx, http.MethodGet, "/audit-records", q, nil, &page)
+		return page.Items, err
+	}
 	var out []v1alpha1.AuditRecord
-	return out, c.call(ctx, http.MethodGet, "/audit-records", q, nil, &out)
+	err := c.call(ctx, http.MethodGet, "/audit-records", q, nil, &out)
+	return out, err
 }
 
 // Page returns at most limit requests, newest first, and what asks for the next ones: "" after the last. An empty after

@@ -17,15 +17,6 @@ import (
 // stamp is how moments are written.
 const stamp = "2006-01-02 15:04:05 MST"
 
-// Rule is a rule of a policy as its author wrote it, and the values of which it is made for one request.
-type Rule struct {
-	Policy, Name, Expression string
-	Values                   []Value
-}
-
-// Value is a part of an expression and what it was.
-type Value struct{ Name, Value string }
-
 // Options say how a record is drawn.
 type Options struct {
 	Look  theme.Theme

@@ -66,6 +66,9 @@ func (w *writer) explain(p v1alpha1.PolicyResult) {
 	if i < 0 {
 		return
 	}
+	if w.why[i].Newer {
+		w.put("    ", ours("the policy was changed since; it now says"), w.look.Soon.Render)
+	}
 	for _, l := range strings.Split(w.why[i].Expression, "\n") {
 		w.put("    ", line(l), w.look.Accent.Render)
 	}

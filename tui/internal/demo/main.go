@@ -62,7 +62,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	o.Gateway, o.Now, o.Environment, o.Cluster, o.Identity = c, time.Now, "aip", "embedded", *identity
+	o.Gateway, o.Policies, o.Now, o.Environment, o.Cluster, o.Identity = c, c, time.Now, "aip", "embedded", *identity
 	o.TokenExpiry = func() (time.Time, bool) {
 		return started.Add(time.Since(started).Truncate(5*time.Minute) + 5*time.Minute), true
 	}

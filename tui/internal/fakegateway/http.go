@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
@@ -24,6 +25,14 @@ func (g *Gateway) Handler() http.Handler {
 		}
 		all, err := g.List(r.Context(), client.ListOptions{})
 		answer(w, all, err)
+	})
+	mux.HandleFunc("GET /safety-policies", func(w http.ResponseWriter, r *http.Request) {
+		all, err := g.SafetyPolicies(r.Context(), "")
+		answer(w, v1alpha1.SafetyPolicyList{Items: all}, err)
+	})
+	mux.HandleFunc("GET /audit-records", func(w http.ResponseWriter, r *http.Request) {
+		all, err := g.AuditRecords(r.Context(), client.AuditOptions{})
+		answer(w, map[string]any{"items": all}, err)
 	})
 	mux.HandleFunc("GET /agent-requests/{name}", func(w http.ResponseWriter, r *http.Request) {
 		state, err := g.Get(r.Context(), r.URL.Query().Get("namespace"), r.PathValue("name"))

@@ -25,6 +25,9 @@ func Pending(name, agent, action, target, reason string, created time.Time) *v1a
 		},
 	}
 	r.Status.Phase = v1alpha1.PhasePending
+	r.Status.PolicyResults = []v1alpha1.PolicyResult{
+		{PolicyName: "guard-destructive", RuleName: "needs-human", Result: v1alpha1.ActionRequireApproval, PolicyGeneration: 1},
+	}
 	r.Status.Conditions = []metav1.Condition{
 		{Type: v1alpha1.ConditionRequestSubmitted, Status: metav1.ConditionTrue, Reason: "Initialization",
 			Message: "Request received", LastTransitionTime: at},

@@ -36,12 +36,12 @@ func (q *Queue) copies() []struct {
 // curl is a command that asks the gateway for the request. The token is minted when it runs and never copied.
 func (q *Queue) curl() string {
 	r := q.cursor.item
-	token := "aip-dev token"
+	mint := "aip-dev token"
 	if q.Identity != "" {
-		token += " " + quoted(q.Identity)
+		mint += " " + quoted(q.Identity)
 	}
 	address := strings.TrimSuffix(q.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
-	return fmt.Sprintf(`curl -H "Authorization: Bearer $(%s)" %s`, token, quoted(address))
+	return fmt.Sprintf(`curl -H "Authorization: Bearer $(%s)" %s`, mint, quoted(address))
 }
 
 // quoted makes a word for a shell.

@@ -115,6 +115,7 @@ func (q *Queue) belongs(item feed.Item) bool {
 // tick takes in the time. Where a filter depends on it, requests may come and go by that alone.
 func (q *Queue) tick(now time.Time) tea.Cmd {
 	q.now = now
+	read := q.readRules()
 	c := q.context()
 	changed := false
 	for i, t := range q.tabs {
@@ -125,9 +126,9 @@ func (q *Queue) tick(now time.Time) tea.Cmd {
 		}
 	}
 	if !changed {
-		return nil
+		return read
 	}
-	return q.renew()
+	return tea.Batch(read, q.renew())
 }
 
 // fill makes the rows from the snapshot. The request under the cursor keeps a row even if it does not belong in the

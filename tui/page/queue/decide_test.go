@@ -31,7 +31,7 @@ func TestApprove(t *testing.T) {
 		d.wantHighlighted(2)
 		d.Wait(restTime)
 		d.wantOff("a", "")
-		if d.queue.counts[0] != 2 || d.queue.counts[4] != 3 {
+		if d.queue.counts[0] != 2 || d.queue.counts[5] != 3 {
 			d.Errorf("counts: %v", d.queue.counts)
 		}
 	})

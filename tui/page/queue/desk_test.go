@@ -91,6 +91,11 @@ func (d *desk) Deny(ctx context.Context, namespace, name string, r wire.Review) 
 	return d.gateway.Deny(ctx, namespace, name, r)
 }
 
+// Grade is that of the gateway.
+func (d *desk) Grade(ctx context.Context, namespace, name string, v wire.Verdict) (wire.Reported, error) {
+	return d.gateway.Grade(ctx, namespace, name, v)
+}
+
 // Get is that of the gateway.
 func (d *desk) Get(ctx context.Context, namespace, name string) (wire.RequestState, error) {
 	return d.gateway.Get(ctx, namespace, name)

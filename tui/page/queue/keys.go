@@ -19,7 +19,7 @@ type keyMap struct {
 	next, open, back, filter                 key.Binding
 	tab, tabBack, tabAt                      key.Binding
 	mark, markRange, group, undo             key.Binding
-	shape, copy                              key.Binding
+	shape, copy, grade                       key.Binding
 	send, cancel, accept                     key.Binding
 }
 
@@ -50,6 +50,7 @@ func newKeyMap() keyMap {
 		markRange:     bind([]string{"v"}, "v", "mark from the last mark to here"),
 		group:         bind([]string{"g"}, "g", "mark those like this"),
 		shape:         bind([]string{"o"}, "o", "other form: YAML, JSON, difference"),
+		grade:         bind([]string{"e"}, "e", "grade"),
 		copy:          bind([]string{"y"}, "y", "copy"),
 		undo:          bind([]string{"u"}, "u", "take back"),
 		open:          bind([]string{"enter"}, "enter", "whole"),
@@ -117,6 +118,9 @@ func (q *Queue) decisionKeys() []page.Key {
 	keys = append(keys, page.Key{Binding: approve, Off: q.whyNot(true)}, page.Key{Binding: deny, Off: q.whyNot(false)})
 	if q.onlyUnread() {
 		keys = append(keys, page.Key{Binding: k.approveUnread})
+	}
+	if q.gradable() {
+		keys = append(keys[:0:0], page.Key{Binding: k.grade, Off: q.whyNotGrade()})
 	}
 	return keys
 }
@@ -196,13 +200,21 @@ func (q *Queue) pressAll(msg tea.KeyMsg) tea.Cmd {
 // press does what a key asks for while nothing is being typed.
 func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 	k := q.keys
+	for _, m := range []struct {
+		on key.Binding
+		do func() tea.Cmd
+	}{
+		{k.approve, func() tea.Cmd { return q.ask(true, false) }},
+		{k.approveUnread, func() tea.Cmd { return q.ask(true, true) }},
+		{k.deny, func() tea.Cmd { return q.ask(false, false) }},
+		{k.undo, q.takeBack},
+		{k.grade, q.startGrade},
+	} {
+		if key.Matches(msg, m.on) {
+			return m.do()
+		}
+	}
 	switch {
-	case key.Matches(msg, k.approve):
-		return q.ask(true, false)
-	case key.Matches(msg, k.approveUnread):
-		return q.ask(true, true)
-	case key.Matches(msg, k.deny):
-		return q.ask(false, false)
 	case key.Matches(msg, k.open):
 		q.setWhole(!q.whole && len(q.rows) > 0)
 	case key.Matches(msg, k.back):
@@ -211,8 +223,6 @@ func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 		q.startFilter()
 	case key.Matches(msg, k.tab, k.tabBack, k.tabAt):
 		q.pressTab(msg)
-	case key.Matches(msg, k.undo):
-		return q.takeBack()
 	case !q.ReadOnly && key.Matches(msg, k.mark, k.markRange, k.group):
 		q.pressMark(msg)
 	case key.Matches(msg, k.shape):

@@ -31,6 +31,7 @@ type edition struct {
 	zone    *time.Location
 	rivals  string
 	shape   shape
+	rules   int
 }
 
 // rivals are the other requests about the target of the one under the cursor that are not over.
@@ -75,7 +76,7 @@ func (q *Queue) display() {
 	q.findRivals()
 	want := edition{
 		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(), rivals: q.rivals.words,
-		shape: q.preview.shape,
+		shape: q.preview.shape, rules: q.rules.revision,
 	}
 	if want == q.preview.shown {
 		return
@@ -90,6 +91,7 @@ func (q *Queue) display() {
 	}
 	lines := record.Lines(item.AgentRequest, record.Options{
 		Look: q.Look, Zone: want.zone, Width: want.width, Ends: q.Limits.Of(item.AgentRequest), Rivals: q.rivals.list,
+		Why: record.Explain(item.AgentRequest, q.rules.policies),
 	})
 	q.preview.pager.SetLines(append(q.sinceRead(item, want.width), lines...))
 	q.preview.shown = want

@@ -114,7 +114,7 @@ func (c *chaos) pick() int {
 // key presses a key, with the checks that belong to it.
 func (c *chaos) key() {
 	keys := []string{
-		"j", "j", "k", "home", "G", "n", "J", "pgdown", "ctrl+f", "tab", "1", "5", "enter", "esc", "jjk", "jd",
+		"j", "j", "k", "home", "G", "n", "J", "pgdown", "ctrl+f", "tab", "1", "6", "enter", "esc", "jjk", "jd",
 		" ", " ", "v", "g", "u", "u", "esc",
 		"a", "a", "a", "d", "d", "d", "ctrl+a", "ctrl+a",
 	}

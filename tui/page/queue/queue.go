@@ -21,6 +21,8 @@ import (
 type Reviewer interface {
 	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
 	Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
+	// Grade says how right a request was that was observed and not executed.
+	Grade(ctx context.Context, namespace, name string, v wire.Verdict) (wire.Reported, error)
 	// Get tells who decided a request that could not be decided any more.
 	Get(ctx context.Context, namespace, name string) (wire.RequestState, error)
 }
@@ -31,12 +33,16 @@ type Options struct {
 	Reviewer Reviewer
 	// Do runs the decisions. They must get the time to end when the program does.
 	Do page.Do
+	// Read runs what only reads; it ends with the program.
+	Read page.Do
 	// ReadOnly turns the decision keys off.
 	ReadOnly bool
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
 	// GatewayURL and Identity are for commands that are copied; both may be empty.
 	GatewayURL, Identity string
+	// Policies reads the policies, to show the rules that spoke; it may be nil.
+	Policies func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error)
 	// Tabs are the saved filters; nil means those of Tabs.
 	Tabs []Tab
 	// Limits are the times after which requests change by themselves.
@@ -73,9 +79,11 @@ type Queue struct {
 
 	preview preview
 	rivals  rivals
-	// search and form are what is being typed, if anything; at most one of them is there.
-	search *prompt.Prompt
-	form   *form
+	rules   rules
+	// search, form and grading are what is being typed, if anything; at most one of them is there.
+	search  *prompt.Prompt
+	form    *form
+	grading *grading
 	// copying says that the next key chooses what is copied.
 	copying bool
 	// sent are the decisions under way, held those of them that can be taken back, oldest first; drafts are the reasons
@@ -144,9 +152,16 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 		return q.settle(msg)
 	case heldOver:
 		return q.release(msg)
+	case rulesRead:
+		q.takeRules(msg)
+	case graded:
+		return q.settleGrade(msg)
 	case tea.KeyMsg:
-		if q.form != nil {
+		switch {
+		case q.form != nil:
 			return q.typeReason(msg)
+		case q.grading != nil:
+			return q.typeGrade(msg)
 		}
 		q.noteRead()
 		switch {

@@ -27,6 +27,7 @@ func Tabs() []Tab {
 	return []Tab{
 		{Name: "To decide", Filter: "is:waiting"},
 		{Name: "Expiring", Filter: "is:expiring"},
+		{Name: "To grade", Filter: "is:ungraded"},
 		{Name: "Mine", Filter: "is:mine", Newest: true},
 		{Name: "Decided today", Filter: "is:decided is:today", Newest: true},
 		{Name: "All", Newest: true},

@@ -87,7 +87,7 @@ func TestCountsEqualRows(t *testing.T) {
 	c := filter.Context{Now: noon, Me: "bob", Limits: deadline.Default()}
 	for _, tab := range compile(append(Tabs(), Tab{Name: "bot", Filter: "agent:cost-bot !phase:approved"})) {
 		rows, _ := tab.pick(items, filter.Query{}, c)
-		if tab.count(items, c) != len(rows) || tab.Name != "Expiring" && len(rows) == 0 {
+		if tab.count(items, c) != len(rows) || tab.Name != "Expiring" && tab.Name != "To grade" && len(rows) == 0 {
 			t.Errorf("%s: counted %d, listed %d", tab.Name, tab.count(items, c), len(rows))
 		}
 	}

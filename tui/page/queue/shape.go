@@ -77,7 +77,7 @@ func (q *Queue) difference(item feed.Item, width int) []string {
 
 // before returns the newest request of the same agent that is older than item, or nil.
 func (q *Queue) before(item feed.Item) *v1alpha1.AgentRequest {
-	var any *v1alpha1.AgentRequest
+	var last *v1alpha1.AgentRequest
 	for at := len(q.snapshot.Items) - 1; at >= 0; at-- {
 		other := q.snapshot.Items[at]
 		if feed.Compare(other, item) >= 0 || other.Spec.AgentIdentity != item.Spec.AgentIdentity {
@@ -86,9 +86,9 @@ func (q *Queue) before(item feed.Item) *v1alpha1.AgentRequest {
 		if other.Spec.Action == item.Spec.Action {
 			return other.AgentRequest
 		}
-		if any == nil {
-			any = other.AgentRequest
+		if last == nil {
+			last = other.AgentRequest
 		}
 	}
-	return any
+	return last
 }

@@ -171,6 +171,8 @@ func (q *Queue) Prompt() []string {
 	switch {
 	case q.form != nil:
 		return q.formLines()
+	case q.grading != nil:
+		return q.gradeLines()
 	case q.copying:
 		return q.copyLines()
 	case q.search != nil:

@@ -75,6 +75,8 @@ func (q *Queue) whyNotThis(r *v1alpha1.AgentRequest, sent bool) string {
 		return "it was deleted"
 	case sent:
 		return "being sent"
+	case r.Status.Phase == v1alpha1.PhaseAwaitingVerdict:
+		return "not executed: to be graded"
 	case outcome(r) != "":
 		return outcome(r)
 	case isOwn(r, q.snapshot.Who.Identity):

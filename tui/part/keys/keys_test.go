@@ -27,19 +27,19 @@ func TestPress(t *testing.T) {
 
 func TestRebind(t *testing.T) {
 	t.Parallel()
-	make := func() (a, d *key.Binding) {
+	fresh := func() (a, d *key.Binding) {
 		x := key.NewBinding(key.WithKeys("a"), key.WithHelp("a", "approve"))
 		y := key.NewBinding(key.WithKeys("d", "x"), key.WithHelp("d", "deny"))
 		return &x, &y
 	}
-	a, d := make()
+	a, d := fresh()
 	if err := keys.Rebind(map[string]string{"approve": "d ctrl+y"}, a, d); err != nil {
 		t.Fatal(err)
 	}
 	if a.Help().Key != "d" || strings.Join(a.Keys(), " ") != "d ctrl+y" || strings.Join(d.Keys(), " ") != "x" || d.Help().Key != "x" {
 		t.Errorf("approve %v, deny %v shown as %q", a.Keys(), d.Keys(), d.Help().Key)
 	}
-	a, d = make()
+	a, d = fresh()
 	for wishes, want := range map[[2]string]string{
 		{"aprove", "z"}: `no action "aprove"`, {"approve", "nokey"}: `"nokey" is no key`, {"deny", ""}: `"deny" has no key`,
 	} {

@@ -1,0 +1,45 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	"github.com/charmbracelet/bubbles/key"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/agents"
+	"github.com/aip-dev/aip-dev/tui/page/audit"
+	"github.com/aip-dev/aip-dev/tui/page/environment"
+	"github.com/aip-dev/aip-dev/tui/page/policies"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// entries are the pages that can be opened from everywhere. Adding a page is a line here.
+func entries(o Options, look theme.Theme, do page.Do) []page.Entry {
+	bind := func(name, title string) key.Binding {
+		return key.NewBinding(key.WithKeys(name), key.WithHelp(name, title))
+	}
+	zone := func() *time.Location { return o.Now().Location() }
+	all := []page.Entry{
+		{Key: bind("A", "audit trail"), New: func() page.Page { return audit.New(look, o.Gateway, do, zone()) }},
+		{Key: bind("I", "agents and reviewers"), New: func() page.Page { return agents.New(look, o.Gateway, o.Identities, do, zone()) }},
+	}
+	if o.Policies != nil {
+		all = append(all, page.Entry{Key: bind("P", "policies"), New: func() page.Page { return policies.New(look, o.Policies, do) }})
+	}
+	if o.Environs != nil {
+		all = append(all, page.Entry{Key: bind("E", "environment"), New: func() page.Page { return environment.New(look, o.Environs, do) }})
+	}
+	return all
+}
+
+// readPolicies reads the policies of the default namespace; nil when nobody may.
+func (o Options) readPolicies() func(context.Context) ([]v1alpha1.SafetyPolicy, error) {
+	if o.Policies == nil {
+		return nil
+	}
+	return func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) {
+		return o.Policies.SafetyPolicies(ctx, "") //nolint:wrapcheck // the reader drops it
+	}
+}

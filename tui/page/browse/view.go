@@ -1,0 +1,233 @@
+package browse
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+)
+
+const (
+	// sideFrom is the width from which list and detail stand side by side, stackFrom the height from which one stands
+	// above the other; below it the detail is one key away.
+	sideFrom  = 100
+	stackFrom = 12
+	// nameWidth is the column of the values in a detail.
+	nameWidth = 16
+	// cellLimit is how many bytes of a value can matter to a column.
+	cellLimit = 256
+)
+
+// arrange gives list and detail their room.
+func (p *Page) arrange() {
+	room := max(p.height-2, 0) // the title, and the heads of the columns or a rule
+	p.listWidth, p.listHeight = p.width, room
+	detailHeight := 0
+	switch {
+	case p.whole:
+		p.listHeight, detailHeight = 0, room
+	case p.width >= sideFrom:
+		p.listWidth, detailHeight = p.width*11/20, room
+	case room >= stackFrom:
+		p.listHeight = room/2 - 1
+		detailHeight = room - p.listHeight - 1
+	}
+	p.window.Height = p.listHeight
+	p.window = p.window.Show(p.at, len(p.shown))
+	p.detail.SetHeight(detailHeight)
+	p.draw()
+}
+
+func (p *Page) sideBySide() bool { return p.width >= sideFrom && !p.whole }
+
+// draw makes the lines of the detail when it changed.
+func (p *Page) draw() {
+	width := p.width - 2
+	if p.sideBySide() {
+		width = p.width - p.listWidth - 3
+	}
+	want := drawn{id: p.id, width: width, rev: p.drawn.rev}
+	if want == p.drawn && p.detail.Len() > 0 {
+		return
+	}
+	if want.id != p.drawn.id {
+		p.detail.Home()
+	}
+	p.drawn = want
+	if p.id == "" || len(p.shown) == 0 {
+		p.detail.SetLines(nil)
+		return
+	}
+	p.detail.SetLines(p.lines(p.shown[p.at].Detail, width))
+}
+
+// lines draws a detail.
+func (p *Page) lines(detail []Line, width int) []string {
+	var lines []string
+	for _, l := range detail {
+		if l.Name == "" {
+			if len(lines) > 0 {
+				lines = append(lines, "")
+			}
+			lines = append(lines, p.Look.Title.Render(text.Cut(p.safe(l.Title), width, p.Look.Cut)))
+			if l.Value == "" {
+				continue
+			}
+		}
+		lines = append(lines, p.field(l, width)...)
+	}
+	return lines
+}
+
+// field draws a value beside its name, or below it where it has several lines.
+func (p *Page) field(l Line, width int) []string {
+	var lines []string
+	lead := ""
+	if l.Name != "" {
+		lead = "  " + p.Look.Dim.Render(text.Fit(p.safe(l.Name), nameWidth, p.Look.Cut))
+	}
+	block := safetext.Block(l.Value)
+	if len(block) == 0 {
+		return []string{lead}
+	}
+	indent := 2
+	if l.Name != "" {
+		indent += nameWidth
+	}
+	for _, part := range block {
+		if p.Look.ASCII {
+			part = safetext.ASCII(part)
+		}
+		for _, piece := range text.Wrap(part, max(width-indent, 1)) {
+			if lead == "" {
+				lead = text.Spaces(indent)
+			}
+			lines = append(lines, lead+piece)
+			lead = ""
+		}
+	}
+	return lines
+}
+
+func (p *Page) safe(s string) string {
+	if p.Look.ASCII {
+		return safetext.ASCII(s)
+	}
+	return safetext.Line(s)
+}
+
+// View implements page.Page.
+func (p *Page) View() string {
+	lines := []string{p.titleLine()}
+	detail := p.detailLines()
+	switch {
+	case p.whole:
+		lines = append(append(lines, p.rule()), detail...)
+	case p.sideBySide():
+		wall := p.Look.Dim.Render(p.Look.Wall)
+		left := append([]string{p.head()}, p.listLines()...)
+		right := append([]string{""}, detail...)
+		for i := range left {
+			lines = append(lines, text.Fit(left[i], p.listWidth, "")+wall+at(right, i))
+		}
+	case len(detail) > 0:
+		lines = append(append(lines, p.head()), p.listLines()...)
+		lines = append(append(lines, p.rule()), detail...)
+	default:
+		lines = append(append(lines, p.head()), p.listLines()...)
+	}
+	return strings.Join(lines[:min(len(lines), p.height)], "\n")
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+func (p *Page) rule() string { return p.Look.Dim.Render(text.Fill(p.Look.Rule, p.width)) }
+
+// titleLine says what is listed, how many, and what went wrong.
+func (p *Page) titleLine() string {
+	left := " " + p.Look.Title.Render(p.Options.Title)
+	switch {
+	case p.failure != "":
+		left += "  " + p.Look.Alert.Render(p.Look.Away+" "+p.failure)
+	case !p.loaded:
+		left += "  " + p.Look.Dim.Render("reading"+p.Look.Cut)
+	case p.filter != "":
+		left += "  " + p.Look.Soon.Render(fmt.Sprintf("%d of %d match /%s", len(p.shown), len(p.rows), p.safe(p.filter)))
+	default:
+		left += "  " + p.Look.Dim.Render(fmt.Sprint(len(p.rows)))
+	}
+	return text.Cut(left, p.width, p.Look.Cut)
+}
+
+func (p *Page) head() string {
+	titles := make([]string, len(p.Columns))
+	for i, c := range p.Columns {
+		titles[i] = c.Title
+	}
+	return p.Look.Dim.Render("  " + p.cells(titles))
+}
+
+// cells lays values out in their columns.
+func (p *Page) cells(values []string) string {
+	var b strings.Builder
+	room := p.listWidth - 2
+	for i, c := range p.Columns {
+		value := ""
+		if i < len(values) {
+			value = p.safe(values[i][:min(len(values[i]), cellLimit)])
+		}
+		width := min(c.Width, room)
+		if i == len(p.Columns)-1 {
+			b.WriteString(text.Cut(value, max(room, 0), p.Look.Cut))
+			break
+		}
+		b.WriteString(text.Fit(value, max(width, 0), p.Look.Cut) + "  ")
+		room -= width + 2
+	}
+	return text.Cut(b.String(), max(p.listWidth-2, 0), p.Look.Cut)
+}
+
+func (p *Page) listLines() []string {
+	lines := make([]string, 0, p.listHeight)
+	first, last := p.window.Rows(len(p.shown))
+	for i := first; i < last; i++ {
+		body := p.cells(p.shown[i].Cells)
+		switch {
+		case i == p.at:
+			lines = append(lines, p.Look.Selected.Render(p.Look.Cursor+" "+text.Fit(body, p.listWidth-2, "")))
+		case p.shown[i].Level == page.Alert:
+			lines = append(lines, "  "+p.Look.Alert.Render(body))
+		default:
+			lines = append(lines, "  "+body)
+		}
+	}
+	if p.loaded && len(p.shown) == 0 && p.listHeight > 0 {
+		words := p.Empty
+		if p.filter != "" {
+			words = "nothing matches the filter"
+		}
+		lines = append(lines, text.Cut("  "+words, p.listWidth, p.Look.Cut))
+	}
+	for len(lines) < p.listHeight {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+func (p *Page) detailLines() []string {
+	lines := make([]string, 0, p.detail.Height())
+	for _, l := range p.detail.Visible() {
+		lines = append(lines, " "+l)
+	}
+	for len(lines) < p.detail.Height() {
+		lines = append(lines, "")
+	}
+	return lines
+}

@@ -1,0 +1,76 @@
+// Package policies is the page of the SafetyPolicies: their rules as their authors wrote them, and whether they are
+// valid.
+package policies
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/browse"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// Source has the policies. *client.Client satisfies it.
+type Source interface {
+	SafetyPolicies(ctx context.Context, namespace string) ([]v1alpha1.SafetyPolicy, error)
+}
+
+const every = 10 * time.Second
+
+// New returns the page.
+func New(look theme.Theme, source Source, do page.Do) *browse.Page {
+	return browse.New(browse.Options{
+		Title: "Policies", Look: look, Do: do, Every: every, Empty: "no policy: what no rule matches is decided by the gateway's --default-action",
+		Columns: []browse.Column{{Title: "NAME", Width: 26}, {Title: "VALID", Width: 7}, {Title: "RULES", Width: 5}, {Title: "FIRST RULE"}},
+		Load: func(ctx context.Context) ([]browse.Row, error) {
+			all, err := source.SafetyPolicies(ctx, "")
+			if err != nil {
+				return nil, fmt.Errorf("read the policies: %w", err)
+			}
+			rows := make([]browse.Row, len(all))
+			for i := range all {
+				rows[i] = row(&all[i])
+			}
+			return rows, nil
+		},
+	})
+}
+
+func row(p *v1alpha1.SafetyPolicy) browse.Row {
+	valid, level := "unknown", page.Info
+	detail := []browse.Line{{Title: p.Name}, {Name: "failure mode", Value: p.Spec.FailureMode}, {Name: "generation", Value: fmt.Sprint(p.Generation)}}
+	if c := meta.FindStatusCondition(p.Status.Conditions, "Valid"); c != nil {
+		valid = "yes"
+		if c.Status != metav1.ConditionTrue {
+			valid, level = "no", page.Alert
+		}
+		detail = append(detail, browse.Line{Name: "valid", Value: valid + ", " + c.Message})
+	}
+	if p.Spec.ContextType != "" {
+		detail = append(detail, browse.Line{Name: "context", Value: p.Spec.ContextType})
+	}
+	if p.Spec.GovernedResourceSelector != nil {
+		detail = append(detail, browse.Line{Name: "selects", Value: metav1.FormatLabelSelector(p.Spec.GovernedResourceSelector)})
+	}
+	first := ""
+	for i, r := range p.Spec.Rules {
+		if i == 0 {
+			first = r.Action + " " + r.Name
+		}
+		detail = append(detail, browse.Line{Title: r.Action + "  " + r.Name}, browse.Line{Name: r.Type, Value: r.Expression})
+		if r.Message != "" {
+			detail = append(detail, browse.Line{Name: "says", Value: r.Message})
+		}
+	}
+	if text, err := yaml.Marshal(p.Spec); err == nil {
+		detail = append(detail, browse.Line{Title: "YAML", Value: string(text)})
+	}
+	return browse.Row{ID: string(p.UID), Level: level, Detail: detail, Cells: []string{p.Name, valid, fmt.Sprint(len(p.Spec.Rules)), first}}
+}

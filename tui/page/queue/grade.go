@@ -1,0 +1,169 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/prompt"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+)
+
+// noteLimit is how many characters a note may have.
+const noteLimit = 512
+
+// grading asks how right a request was that was observed and not executed: first the verdict, then what was wrong
+// unless nothing was, then a note.
+type grading struct {
+	item    feed.Item
+	verdict wire.Verdict
+	// noting says that the note is typed, the last step.
+	noting bool
+	note   prompt.Prompt
+}
+
+func verdicts() []string {
+	return []string{v1alpha1.VerdictCorrect, v1alpha1.VerdictPartial, v1alpha1.VerdictIncorrect}
+}
+
+func faults() []string {
+	return []string{"wrong_diagnosis", "bad_timing", "scope_too_broad", "precautionary", "policy_block"}
+}
+
+// gradable reports whether the request under the cursor waits for a grade.
+func (q *Queue) gradable() bool {
+	r := q.cursor.item.AgentRequest
+	return r != nil && !q.cursor.gone && r.Status.Phase == v1alpha1.PhaseAwaitingVerdict
+}
+
+// whyNotGrade says why the request cannot be graded; it is empty when it can.
+func (q *Queue) whyNotGrade() string {
+	who := q.snapshot.Who
+	_, sent := q.sent[q.cursor.key]
+	switch {
+	case q.ReadOnly:
+		return "read-only"
+	case !q.snapshot.Current() || who == nil:
+		return offline(q.snapshot)
+	case !mayReview(*who):
+		return fmt.Sprintf("role %s may not, reviewer may", safetext.ID(who.Role))
+	case isOwn(q.cursor.item.AgentRequest, who.Identity):
+		return "own request, use another reviewer"
+	case sent:
+		return "being sent"
+	default:
+		return q.resting()
+	}
+}
+
+func (q *Queue) startGrade() tea.Cmd {
+	if q.gradable() && q.whyNotGrade() == "" {
+		q.grading = &grading{item: q.cursor.item, note: prompt.New(q.Look, noteLimit)}
+	}
+	return nil
+}
+
+// typeGrade takes a key while a grade is given.
+func (q *Queue) typeGrade(msg tea.KeyMsg) tea.Cmd {
+	g := q.grading
+	switch {
+	case key.Matches(msg, q.keys.cancel):
+		q.grading = nil
+	case g.noting && key.Matches(msg, q.keys.send):
+		if !q.snapshot.Current() {
+			return nil
+		}
+		return q.sendGrade(g)
+	case g.noting:
+		return g.note.Update(msg)
+	default:
+		g.choose(msg)
+	}
+	return nil
+}
+
+// choose takes the number of a verdict, then that of a fault.
+func (g *grading) choose(msg tea.KeyMsg) {
+	from := verdicts()
+	if g.verdict.Verdict != "" {
+		from = faults()
+	}
+	if msg.Type != tea.KeyRunes || len(msg.Runes) != 1 {
+		return
+	}
+	n := int(msg.Runes[0] - '1')
+	switch {
+	case n < 0 || n >= len(from):
+	case g.verdict.Verdict == "":
+		g.verdict.Verdict = from[n]
+		g.noting = from[n] == v1alpha1.VerdictCorrect
+	default:
+		g.verdict.ReasonCode = from[n]
+		g.noting = true
+	}
+}
+
+// graded is the gateway's answer to a grade.
+type graded struct {
+	queue *Queue
+	item  feed.Item
+	sent  wire.Verdict
+	err   error
+}
+
+func (q *Queue) sendGrade(g *grading) tea.Cmd {
+	q.grading = nil
+	g.verdict.Note = strings.TrimSpace(g.note.Value())
+	q.sent[g.item.Key()] = struct{}{}
+	cmd := q.Do(func(ctx context.Context) tea.Msg {
+		_, err := q.Reviewer.Grade(ctx, g.item.Namespace, g.item.Name, g.verdict)
+		return graded{queue: q, item: g.item, sent: g.verdict, err: err}
+	})
+	open := func(item feed.Item) bool {
+		_, sent := q.sent[item.Key()]
+		return !sent && item.Status.Phase == v1alpha1.PhaseAwaitingVerdict
+	}
+	if next := nextWaiting(q.rows, q.cursor.at, open); next >= 0 {
+		q.goTo(next)
+		return tea.Batch(cmd, q.rest.begin(q, cameUp))
+	}
+	return cmd
+}
+
+func (q *Queue) settleGrade(g graded) tea.Cmd {
+	if g.queue != q {
+		return nil
+	}
+	delete(q.sent, g.item.Key())
+	if g.err != nil {
+		return page.Notify(page.Alert, fmt.Sprintf("%s not graded: %s (%s)", q.Look.Failed, safetext.Line(g.err.Error()), label(g.item)))
+	}
+	return page.Notify(page.Good, fmt.Sprintf("%s graded %s: %s", q.Look.Approved, strings.TrimSpace(g.sent.Verdict+" "+g.sent.ReasonCode), label(g.item)))
+}
+
+// gradeLines draws the question.
+func (q *Queue) gradeLines() []string {
+	g := q.grading
+	head := " " + q.Look.Accent.Render("grade") + "  " + q.Look.Title.Render(label(g.item)) + "  " + strings.TrimSpace(g.verdict.Verdict+" "+g.verdict.ReasonCode)
+	lines := []string{text.Cut(head, q.width, q.Look.Cut)}
+	if g.noting {
+		return append(lines, " note: "+g.note.View(q.width-8), " enter send   esc back")
+	}
+	from := verdicts()
+	if g.verdict.Verdict != "" {
+		from = faults()
+	}
+	line := " "
+	for i, name := range from {
+		line += fmt.Sprintf("  %s %s", q.Look.Accent.Render(fmt.Sprint(i+1)), strings.ReplaceAll(name, "_", " "))
+	}
+	return append(lines, text.Cut(line, q.width, q.Look.Cut), " esc back")
+}
