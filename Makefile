@@ -13,8 +13,9 @@ KUBEVERSION := -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
 LDFLAGS     := -s -w -X main.version=$(VERSION) $(KUBEVERSION)
 CRDS        := manifests/charts/aip-k8s/crds
 RUNS        ?= 5
+FUZZTIME    ?= 1m
 
-.PHONY: help build up down test images e2e lint generate verify bench tools
+.PHONY: help build up down test fuzz images e2e lint generate verify bench tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,14 @@ down: ## End that environment and remove what it keeps
 
 test: build tools ## Run all tests; those that need an environment start the built binary
 	go test -timeout 20m ./...
+
+fuzz: ## Attack what reads tokens, bodies, URIs, policies and streams with random input (FUZZTIME=1m for each)
+	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' gateway internal tui); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
+			echo "$$target in $$(dirname $$file)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
 
 images: ## Build the images of a Kind node, Keycloak and curl, and start a container engine if none answers (root, Debian)
 	test/engine/engine.sh start

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gobwas/glob"
-
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
@@ -16,7 +14,7 @@ func Governing(resources []v1alpha1.GovernedResource, uri string) *v1alpha1.Gove
 	var best *v1alpha1.GovernedResource
 	for i := range resources {
 		g := &resources[i]
-		if pattern, err := Pattern(g.Spec.URIPattern); err != nil || !pattern.Match(uri) {
+		if pattern, err := Pattern(g.Spec.URIPattern); err != nil || !pattern.MatchString(uri) {
 			continue
 		}
 		if best == nil || len(g.Spec.URIPattern) > len(best.Spec.URIPattern) ||
@@ -25,16 +23,6 @@ func Governing(resources []v1alpha1.GovernedResource, uri string) *v1alpha1.Gove
 		}
 	}
 	return best
-}
-
-// Pattern compiles a pattern over URIs: * stays within a segment between slashes, ** crosses them.
-// Source: https://pkg.go.dev/github.com/gobwas/glob
-func Pattern(pattern string) (glob.Glob, error) {
-	g, err := glob.Compile(pattern, '/')
-	if err != nil {
-		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
-	}
-	return g, nil
 }
 
 // Admission says whether an agent may ask for an action on a target at all. The zero value denies.
