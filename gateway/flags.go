@@ -9,6 +9,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authn"
+	"github.com/aip-dev/aip-dev/gateway/reconcile"
 )
 
 // BindFlags binds the gateway's flags to o and gives their fields the default values.
@@ -24,6 +25,10 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 	controller := fs.VarPF((*inverse)(&o.APIOnly), "controller", "", "drive requests forward; false leaves that to another controller")
 	controller.NoOptDefVal = "true"
 	fs.BoolVar(&o.LeaderElection, "leader-elect", false, "let replicas agree on the one that drives requests forward")
+	fs.StringVar(&o.LockNamespace, "lock-namespace", "", "namespace of the leases that lock targets (default: the pod's)")
+	fs.DurationVar(&o.LockDuration, "ops-lock-duration", reconcile.DefaultLockDuration, "for how long a target is held without a sign of life of its agent")
+	fs.DurationVar(&o.LockWait, "ops-lock-wait-timeout", reconcile.DefaultLockWait, "for how long a request waits for its target")
+	fs.DurationVar(&o.ApprovedTimeout, "approved-timeout", reconcile.DefaultApprovedTimeout, "how long after its approval a request must be started")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-elect-namespace", "", "namespace of the lease (default: the pod's)")
 
 	bindOIDC(fs, o)

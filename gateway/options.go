@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -65,6 +68,13 @@ type Options struct {
 	LeaderElection bool
 	// LeaderElectionNamespace holds the Lease. Empty means the namespace of the pod.
 	LeaderElectionNamespace string
+	// LockNamespace holds the Leases that are the locks on targets, whatever the namespaces of the requests. Empty means
+	// the namespace of the pod or, outside of a pod, default.
+	LockNamespace string
+	// LockDuration is for how long a target is held without a sign of life of its agent, LockWait for how long a request
+	// waits for its target, and ApprovedTimeout how long after its approval it must be started. 0 means five minutes, one
+	// minute and five minutes.
+	LockDuration, LockWait, ApprovedTimeout time.Duration
 	// Log receives one record per event. Nil means that nothing is logged; NewLogger writes what people grep for.
 	Log *slog.Logger
 	// Now is the clock. Nil means time.Now.
@@ -85,6 +95,9 @@ func (o *Options) complete() error {
 	if o.DefaultAction == "" {
 		o.DefaultAction = v1alpha1.ActionAllow
 	}
+	if o.LockNamespace = cmp.Or(o.LockNamespace, o.LeaderElectionNamespace); o.LockNamespace == "" {
+		o.LockNamespace = podNamespace()
+	}
 	if o.UnregisteredAgents == "" {
 		o.UnregisteredAgents = unregisteredAllow
 	}
@@ -101,6 +114,16 @@ func (o *Options) complete() error {
 	return o.faults()
 }
 
+// podNamespace returns the namespace of the pod that this process runs in, or default.
+// Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+func podNamespace() string {
+	text, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return defaultNamespace
+	}
+	return cmp.Or(strings.TrimSpace(string(text)), defaultNamespace)
+}
+
 // faults reports what cannot be worked with.
 func (o *Options) faults() error {
 	var faults []error
@@ -109,6 +132,14 @@ func (o *Options) faults() error {
 	}
 	if o.DedupWindow < 0 {
 		faults = append(faults, fmt.Errorf("--dedup-window is %s, expected 0 or more", o.DedupWindow))
+	}
+	for _, flag := range []struct {
+		name  string
+		value time.Duration
+	}{{"ops-lock-duration", o.LockDuration}, {"ops-lock-wait-timeout", o.LockWait}, {"approved-timeout", o.ApprovedTimeout}} {
+		if flag.value < 0 {
+			faults = append(faults, fmt.Errorf("--%s is %s, expected more than 0", flag.name, flag.value))
+		}
 	}
 	switch o.DefaultAction {
 	case v1alpha1.ActionAllow, v1alpha1.ActionRequireApproval, v1alpha1.ActionDeny:

@@ -76,7 +76,8 @@ func New(o Options) (*Server, error) {
 func (s *Server) connect() error {
 	config := store.ClientConfig(s.options.Kube)
 	m, err := reconcile.NewManager(config, reconcile.ManagerOptions{
-		LeaderElection: s.options.LeaderElection, LeaderElectionNamespace: s.options.LeaderElectionNamespace, Log: s.log,
+		LeaderElection: s.options.LeaderElection, LeaderElectionNamespace: s.options.LeaderElectionNamespace,
+		LockNamespace: s.options.LockNamespace, Log: s.log,
 	})
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
@@ -86,7 +87,7 @@ func (s *Server) connect() error {
 		return fmt.Errorf("gateway: kubernetes client: %w", err)
 	}
 	s.manager = m
-	s.store = store.New(store.Options{Cache: m.GetCache(), Live: live, DedupWindow: s.options.DedupWindow, Now: s.options.Now})
+	s.store = store.New(store.Options{Cache: m.GetCache(), Live: live, LockNamespace: s.options.LockNamespace, DedupWindow: s.options.DedupWindow, Now: s.options.Now})
 	if err := m.Add(s.store); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -94,7 +95,8 @@ func (s *Server) connect() error {
 		return nil
 	}
 	return reconcile.Add(m, reconcile.Options{
-		Store: s.store, DefaultAction: s.options.DefaultAction, Log: s.log, Now: s.options.Now,
+		Store: s.store, DefaultAction: s.options.DefaultAction, LockDuration: s.options.LockDuration,
+		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, Log: s.log, Now: s.options.Now,
 	})
 }
 

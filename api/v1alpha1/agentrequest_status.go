@@ -42,6 +42,10 @@ type AgentRequestStatus struct {
 	//
 	// +optional
 	EvaluationFingerprint string `json:"evaluationFingerprint,omitempty"`
+	// DriftedFrom are the fingerprints of what the reviewer saw, when the state drifted before the approval counted.
+	//
+	// +optional
+	DriftedFrom string `json:"driftedFrom,omitempty"`
 	// ProviderContext is what the context fetcher found, any JSON value.
 	//
 	// +kubebuilder:pruning:PreserveUnknownFields

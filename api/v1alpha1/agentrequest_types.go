@@ -45,6 +45,8 @@ const (
 	// ConditionLockAcquired is False while a request waits for the lock on its target, since when waiting began. It
 	// goes when the lock is there.
 	ConditionLockAcquired = "LockAcquired"
+	// ConditionExpired says that nobody graded the request in time.
+	ConditionExpired = "Expired"
 	// ConditionFetcherSchemaViolation says that the facts about the target are not as their schema says.
 	ConditionFetcherSchemaViolation = "FetcherSchemaViolation"
 )

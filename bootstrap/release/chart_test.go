@@ -126,7 +126,7 @@ func TestChartGolden(t *testing.T) {
 func TestChartArgs(t *testing.T) {
 	t.Parallel()
 	base := []string{
-		"gateway", "--addr=:8080", "--dedup-window=24h", "--wait-timeout=90s", "--default-action=Allow",
+		"gateway", "--addr=:8080", "--lock-namespace=aip-k8s-system", "--dedup-window=24h", "--wait-timeout=90s", "--default-action=Allow",
 		"--unregistered-agent-policy=allow",
 	}
 	issuer := slices.Concat(base, []string{"--oidc-issuer-url=http://i", "--oidc-audience=aip-gateway"})
@@ -137,13 +137,13 @@ func TestChartArgs(t *testing.T) {
 		"claims":          {[]string{"gateway.auth.oidcIssuerURL=http://i", `gateway.auth.oidcIdentityClaim=appid\,azp`}, slices.Concat(issuer, []string{"--oidc-identity-claim=appid,azp"})},
 		"proxies":         {[]string{"gateway.auth.trustedProxyCIDRs=10.0.0.0/8"}, slices.Concat(base, []string{"--trusted-proxy-cidrs=10.0.0.0/8"})},
 		"issuer, proxies": {[]string{"gateway.auth.oidcIssuerURL=http://i", "gateway.auth.trustedProxyCIDRs=10.0.0.0/8"}, issuer},
-		"required":        {[]string{"gateway.auth.requireGovernedResource=true"}, slices.Insert(slices.Clone(base), 2, "--require-governed-resource")},
-		"API only":        {[]string{"gateway.controller=false"}, slices.Insert(slices.Clone(base), 2, "--controller=false")},
+		"required":        {[]string{"gateway.auth.requireGovernedResource=true"}, slices.Insert(slices.Clone(base), 3, "--require-governed-resource")},
+		"API only":        {[]string{"gateway.controller=false"}, slices.Insert(slices.Clone(base), 3, "--controller=false")},
 		"commas":          {[]string{`gateway.auth.agentSubjects=a\,b`}, slices.Concat(base, []string{"--agent-subjects=a,b"})},
 		"list":            {[]string{"gateway.auth.agentSubjects={a,b}"}, slices.Concat(base, []string{"--agent-subjects=a,b"})},
 		"empty list":      {[]string{"gateway.auth.agentSubjects={}"}, base},
-		"dedup off":       {[]string{"gateway.dedupWindow=0"}, slices.Replace(slices.Clone(base), 2, 3, "--dedup-window=0")},
-		"left to gateway": {[]string{"gateway.dedupWindow=", "gateway.waitTimeout=null"}, slices.Delete(slices.Clone(base), 2, 4)},
+		"dedup off":       {[]string{"gateway.dedupWindow=0"}, slices.Replace(slices.Clone(base), 3, 4, "--dedup-window=0")},
+		"left to gateway": {[]string{"gateway.dedupWindow=", "gateway.waitTimeout=null"}, slices.Delete(slices.Clone(base), 3, 5)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

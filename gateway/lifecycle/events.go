@@ -2,9 +2,8 @@ package lifecycle
 
 import (
 	"cmp"
-	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -14,18 +13,25 @@ import (
 const (
 	ReasonInitialization     = "Initialization"
 	ReasonObserveMode        = "ObserveMode"
+	ReasonGatewayDenied      = "GatewayDenied"
+	ReasonSoakMode           = "SoakModeAdmission"
+	ReasonTrustGate          = "TrustGateBlock"
 	ReasonEvaluationComplete = "EvaluationComplete"
 	ReasonApprovalRequired   = "ApprovalRequired"
 	ReasonApproved           = "Approved"
+	ReasonAutoApproved       = "AutoApprovedByTrustGate"
 	ReasonDenied             = "Denied"
 	ReasonManualDenial       = "ManualDenial"
+	ReasonLockTimeout        = "LockTimeout"
+	ReasonFailedLockTimeout  = "LOCK_TIMEOUT"
+	ReasonNotGraded          = "NotGraded"
+	// Reasons of a condition LockAcquired that is False.
+	ReasonLockContention = "LockContention"
+	ReasonLockExpired    = "LockExpired"
+	ReasonLockLost       = "LockLost"
 )
 
-// maxMessage bounds the messages that come from reviewers and policies, in characters. The schema of a condition
-// ends at 32768; a longer message would make the status unwritable and the request would hang for ever.
-const maxMessage = 4096
-
-// Event is something that happened to an AgentRequest: Admitted, Observed, Evaluated, Reviewed or Voided.
+// Event is something that happened to an AgentRequest.
 type Event interface {
 	trigger() Trigger
 	// apply writes what the event leaves in the status, besides the phase.
@@ -33,11 +39,15 @@ type Event interface {
 }
 
 // Admitted says that the reconciler saw the request for the first time.
-type Admitted struct{}
+type Admitted struct {
+	// Resource governs the target; nil when none does.
+	Resource *v1alpha1.GovernedResourceRef
+}
 
 func (Admitted) trigger() Trigger { return TriggerAdmitted }
 
-func (Admitted) apply(s *statusWriter) {
+func (a Admitted) apply(s *statusWriter) {
+	s.status.GovernedResourceRef = a.Resource
 	s.set(v1alpha1.ConditionRequestSubmitted, metav1.ConditionTrue, ReasonInitialization, "Request received")
 }
 
@@ -48,6 +58,39 @@ func (Observed) trigger() Trigger { return TriggerObserved }
 
 func (Observed) apply(s *statusWriter) {
 	s.set(v1alpha1.ConditionRequestSubmitted, metav1.ConditionTrue, ReasonObserveMode, "Intent recorded, nothing was decided")
+}
+
+// ShutOut says that the gateway refused the request at admission and keeps it as evidence.
+type ShutOut struct {
+	// Code is the denial code.
+	Code string
+}
+
+func (ShutOut) trigger() Trigger { return TriggerShutOut }
+
+func (o ShutOut) apply(s *statusWriter) {
+	message := clip("Blocked at gateway admission: " + o.Code)
+	s.set(v1alpha1.ConditionRequestSubmitted, metav1.ConditionTrue, ReasonGatewayDenied, message)
+	s.status.Denial = &v1alpha1.Denial{Code: o.Code, Message: message}
+}
+
+// ToBeGraded says that the request is not decided or executed: a reviewer grades the intent.
+type ToBeGraded struct {
+	// Reason is ReasonSoakMode or ReasonTrustGate.
+	Reason string
+	// Resource governs the target; nil when none does.
+	Resource *v1alpha1.GovernedResourceRef
+}
+
+func (ToBeGraded) trigger() Trigger { return TriggerToBeGraded }
+
+func (g ToBeGraded) apply(s *statusWriter) {
+	s.status.GovernedResourceRef = g.Resource
+	message := "The target is in soak mode: nothing is executed, a reviewer grades the intent"
+	if g.Reason == ReasonTrustGate {
+		message = "The agent may not execute yet: a reviewer grades the intent"
+	}
+	s.set(v1alpha1.ConditionRequestSubmitted, metav1.ConditionTrue, cmp.Or(g.Reason, ReasonTrustGate), message)
 }
 
 // Outcome is what the policies say. The zero Outcome denies.
@@ -67,8 +110,16 @@ type Evaluated struct {
 	Code string
 	// Message is for the agent and the reviewer.
 	Message string
-	// Results are the rules that spoke against the request; they are stored with a denial.
+	// Results are the rules that spoke with something else than Allow.
 	Results []v1alpha1.PolicyResult
+	// RetryAfter says when asking again may help; nil when that is not known.
+	RetryAfter *int32
+	// Verification is what was seen of the target, nil when nothing was looked up.
+	Verification *v1alpha1.ControlPlaneVerification
+	// Context is what the context fetcher found, nil when there is none.
+	Context *apiextensionsv1.JSON
+	// Fingerprint stands for the outcome with all that led to it.
+	Fingerprint string
 }
 
 func (e Evaluated) trigger() Trigger {
@@ -83,18 +134,29 @@ func (e Evaluated) trigger() Trigger {
 }
 
 func (e Evaluated) apply(s *statusWriter) {
+	if StateOf(s.before).Held {
+		s.status.EvaluationGeneration++
+	}
 	message := cmp.Or(clip(e.Message), "All policies passed")
 	switch e.Outcome {
 	case Allow:
-		s.set(v1alpha1.ConditionApproved, metav1.ConditionTrue, ReasonApproved, message)
 	case Hold:
 		message = cmp.Or(clip(e.Message), "A policy asks for a reviewer's decision")
 		s.set(v1alpha1.ConditionRequiresApproval, metav1.ConditionTrue, ReasonApprovalRequired, message)
 	default:
 		message = cmp.Or(clip(e.Message), "Denied by policy")
+		s.clear(v1alpha1.ConditionRequiresApproval)
 		s.deny(ReasonDenied, cmp.Or(e.Code, v1alpha1.DenialPolicyViolation), message, e.Results)
+		s.status.Denial.RetryAfterSeconds = e.RetryAfter
 	}
-	s.set(v1alpha1.ConditionPolicyEvaluated, metav1.ConditionTrue, ReasonEvaluationComplete, message)
+	e.record(s, message)
+}
+
+// record keeps what the evaluation said and saw.
+func (e Evaluated) record(s *statusWriter, message string) {
+	s.again(v1alpha1.ConditionPolicyEvaluated, metav1.ConditionTrue, ReasonEvaluationComplete, message)
+	s.status.PolicyResults, s.status.EvaluationFingerprint = e.Results, e.Fingerprint
+	s.status.ControlPlaneVerification, s.status.ProviderContext = e.Verification, e.Context
 }
 
 // Reviewed carries the decision of a reviewer. Any decision but "approved" denies.
@@ -115,14 +177,14 @@ func (r Reviewed) trigger() Trigger {
 }
 
 func (r Reviewed) apply(s *statusWriter) {
-	by := cmp.Or(r.By, "a reviewer who gave no name")
 	s.clear(v1alpha1.ConditionRequiresApproval)
-	if r.trigger() == TriggerReviewApproves {
-		s.set(v1alpha1.ConditionApproved, metav1.ConditionTrue, ReasonApproved, clip(withReason("Approved by "+by, r.Reason)))
-		return
+	s.clear(v1alpha1.ConditionLockAcquired)
+	if r.trigger() == TriggerReviewDenies {
+		s.deny(ReasonManualDenial, v1alpha1.DenialPolicyViolation, clip(withReason("Denied by "+r.by(), r.Reason)), nil)
 	}
-	s.deny(ReasonManualDenial, v1alpha1.DenialPolicyViolation, clip(withReason("Denied by "+by, r.Reason)), nil)
 }
+
+func (r Reviewed) by() string { return cmp.Or(r.By, "a reviewer who gave no name") }
 
 // Voided says that a decision was recorded that may not count, for example by the requester itself. A recorded
 // decision never changes, so the request cannot wait for another one and ends denied.
@@ -135,39 +197,28 @@ func (Voided) trigger() Trigger { return TriggerReviewVoid }
 
 func (v Voided) apply(s *statusWriter) {
 	s.clear(v1alpha1.ConditionRequiresApproval)
+	s.clear(v1alpha1.ConditionLockAcquired)
 	s.deny(ReasonDenied, v1alpha1.DenialPolicyViolation, clip("The recorded decision does not count: "+v.Why), nil)
 }
 
-// statusWriter changes one status at one time.
-type statusWriter struct {
-	status *v1alpha1.AgentRequestStatus
-	at     metav1.Time
+// Drifted says that a reviewer approved something else than what is there now: the target or what the policies say
+// changed after they had looked. Now is the evaluation that found it.
+type Drifted struct {
+	Now Evaluated
+	// Why says in one sentence what changed.
+	Why string
 }
 
-func (w *statusWriter) set(kind string, status metav1.ConditionStatus, reason, message string) {
-	meta.SetStatusCondition(&w.status.Conditions, metav1.Condition{
-		Type: kind, Status: status, Reason: reason, Message: message, LastTransitionTime: w.at,
-	})
-}
+func (Drifted) trigger() Trigger { return TriggerDrifted }
 
-func (w *statusWriter) clear(kind string) { meta.RemoveStatusCondition(&w.status.Conditions, kind) }
-
-func (w *statusWriter) deny(reason, code, message string, results []v1alpha1.PolicyResult) {
-	w.status.Denial = &v1alpha1.Denial{Code: code, Message: message, PolicyResults: results}
-	w.set(v1alpha1.ConditionApproved, metav1.ConditionFalse, reason, message)
-}
-
-func withReason(what, reason string) string {
-	return fmt.Sprintf("%s: %s", what, cmp.Or(reason, "no reason given"))
-}
-
-// clip cuts s to maxMessage characters and marks the cut.
-func clip(s string) string {
-	if len(s) <= maxMessage {
-		return s
+func (d Drifted) apply(s *statusWriter) {
+	s.status.EvaluationGeneration++
+	s.status.DriftedFrom = cmp.Or(s.before.EvaluationFingerprint, "unknown")
+	if seen := s.before.ControlPlaneVerification; seen != nil {
+		s.status.DriftedFrom += " " + seen.EvaluatedStateFingerprint
 	}
-	if r := []rune(s); len(r) > maxMessage {
-		return string(r[:maxMessage-1]) + "…"
-	}
-	return s
+	message := clip("The approval does not count: " + d.Why + ". Submit the request again")
+	s.clear(v1alpha1.ConditionRequiresApproval)
+	s.deny(ReasonDenied, v1alpha1.DenialStateDrifted, message, d.Now.Results)
+	d.Now.record(s, cmp.Or(clip(d.Now.Message), message))
 }

@@ -23,6 +23,6 @@ func Next(status v1alpha1.AgentRequestStatus, event Event, now time.Time) (v1alp
 	}
 	out := status.DeepCopy()
 	out.Phase = to.Phase
-	event.apply(&statusWriter{status: out, at: metav1.NewTime(now)})
+	event.apply(&statusWriter{before: status, status: out, at: metav1.NewTime(now)})
 	return *out, nil
 }

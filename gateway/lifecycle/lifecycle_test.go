@@ -19,14 +19,20 @@ func now() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
 // statusIn returns a status that is in the given state.
 func statusIn(s lifecycle.State) v1alpha1.AgentRequestStatus {
 	out := v1alpha1.AgentRequestStatus{Phase: s.Phase}
+	if s.Queued {
+		out.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionPolicyEvaluated, Status: metav1.ConditionTrue}}
+	}
 	if s.Held {
-		out.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRequiresApproval, Status: metav1.ConditionTrue}}
+		out.Conditions = []metav1.Condition{
+			{Type: v1alpha1.ConditionRequiresApproval, Status: metav1.ConditionTrue},
+			{Type: v1alpha1.ConditionPolicyEvaluated, Status: metav1.ConditionTrue},
+		}
 	}
 	return out
 }
 
 func states() []lifecycle.State {
-	out := []lifecycle.State{{}, {Phase: v1alpha1.PhasePending}, {Phase: v1alpha1.PhasePending, Held: true}}
+	out := []lifecycle.State{{}, {Phase: v1alpha1.PhasePending}, {Phase: v1alpha1.PhasePending, Held: true}, {Phase: v1alpha1.PhasePending, Queued: true}}
 	for _, p := range []v1alpha1.Phase{
 		v1alpha1.PhaseApproved, v1alpha1.PhaseDenied, v1alpha1.PhaseExecuting, v1alpha1.PhaseCompleted,
 		v1alpha1.PhaseFailed, v1alpha1.PhaseExpired, v1alpha1.PhaseObserved, v1alpha1.PhaseAwaitingVerdict, "Unheard-of",
@@ -53,6 +59,20 @@ func events() []struct {
 		{"approved", lifecycle.Reviewed{Decision: v1alpha1.DecisionApproved}},
 		{"denied", lifecycle.Reviewed{Decision: v1alpha1.DecisionDenied}},
 		{"void", lifecycle.Voided{}},
+		{"shut out", lifecycle.ShutOut{}},
+		{"to be graded", lifecycle.ToBeGraded{}},
+		{"drifted", lifecycle.Drifted{}},
+		{"unbound", lifecycle.Unbound{}},
+		{"busy", lifecycle.LockBusy{}},
+		{"locked", lifecycle.Locked{}},
+		{"lock timeout", lifecycle.LockTimeout{}},
+		{"lock lost", lifecycle.LockLost{}},
+		{"started", lifecycle.Started{}},
+		{"not started", lifecycle.NotStarted{}},
+		{"succeeded", lifecycle.Succeeded{}},
+		{"failed", lifecycle.Failed{}},
+		{"graded", lifecycle.Graded{}},
+		{"not graded", lifecycle.NotGraded{}},
 	}
 }
 
@@ -60,16 +80,36 @@ func events() []struct {
 func TestEveryStateMeetsEveryEvent(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"Submitted + admitted":      "Pending",
-		"Submitted + observed":      "Observed",
-		"Pending + allow":           "Approved",
-		"Pending + hold":            "Pending (held)",
-		"Pending + deny":            "Denied",
-		"Pending + denied":          "Denied",
-		"Pending + void":            "Denied",
-		"Pending (held) + approved": "Approved",
-		"Pending (held) + denied":   "Denied",
-		"Pending (held) + void":     "Denied",
+		"Submitted + admitted":            "Pending",
+		"Submitted + observed":            "Observed",
+		"Submitted + shut out":            "Denied",
+		"Submitted + to be graded":        "AwaitingVerdict",
+		"Pending + allow":                 "Pending (queued)",
+		"Pending + hold":                  "Pending (held)",
+		"Pending + deny":                  "Denied",
+		"Pending + denied":                "Denied",
+		"Pending + void":                  "Denied",
+		"Pending (held) + approved":       "Pending (queued)",
+		"Pending (held) + denied":         "Denied",
+		"Pending (held) + void":           "Denied",
+		"Pending (held) + hold":           "Pending (held)",
+		"Pending (held) + deny":           "Denied",
+		"Pending (held) + drifted":        "Denied",
+		"Pending (queued) + busy":         "Pending (queued)",
+		"Pending (queued) + locked":       "Approved",
+		"Pending (queued) + lock timeout": "Denied",
+		"Pending (queued) + unbound":      "Denied",
+		"Pending (queued) + denied":       "Denied",
+		"Pending (queued) + void":         "Denied",
+		"Approved + started":              "Executing",
+		"Approved + not started":          "Failed",
+		"Approved + lock lost":            "Failed",
+		"Approved + failed":               "Failed",
+		"Executing + succeeded":           "Completed",
+		"Executing + failed":              "Failed",
+		"Executing + lock lost":           "Failed",
+		"AwaitingVerdict + graded":        "Completed",
+		"AwaitingVerdict + not graded":    "Expired",
 	}
 	pairs := 0
 	for _, s := range states() {
@@ -151,15 +191,28 @@ func TestWhatEachPathLeavesInTheStatus(t *testing.T) {
 		events []lifecycle.Event
 		want   string
 	}{
-		{"allowed", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow, Message: "no policy matched"}},
-			submitted + "Approved=True Approved \"no policy matched\"\nPolicyEvaluated=True EvaluationComplete \"no policy matched\"\n"},
+		{"allowed", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow, Message: "no policy matched"}, lifecycle.Locked{Lease: "l"}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"no policy matched\"\nApproved=True Approved \"no policy matched\"\n"},
+		{"waits for its target", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow, Message: "fine"}, lifecycle.LockBusy{Behind: "x"}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"fine\"\nLockAcquired=False LockContention \"Waiting for the target: x\"\n"},
+		{"waited in vain", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow, Message: "fine"}, lifecycle.LockBusy{Behind: "x"}, lifecycle.LockTimeout{}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"fine\"\nApproved=False LockTimeout \"The target was not free in time: other requests held it\"\n" +
+				"denial LOCK_TIMEOUT \"The target was not free in time: other requests held it\" 0\n"},
+		{"trusted", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{Outcome: lifecycle.Allow, Message: "m"}, lifecycle.Locked{Trusted: true}},
+			submitted + "PolicyEvaluated=True EvaluationComplete \"m\"\nApproved=True AutoApprovedByTrustGate \"Approved without a reviewer: the agent is trusted\"\n"},
+		{"drifted", []lifecycle.Event{lifecycle.Admitted{}, hold, lifecycle.Drifted{Why: "w", Now: lifecycle.Evaluated{Message: "now"}}},
+			submitted + "Approved=False Denied \"The approval does not count: w. Submit the request again\"\nPolicyEvaluated=True EvaluationComplete \"now\"\n" +
+				"denial STATE_DRIFTED \"The approval does not count: w. Submit the request again\" 0\n"},
+		{"shut out", []lifecycle.Event{lifecycle.ShutOut{Code: "ACTION_NOT_PERMITTED"}},
+			"RequestSubmitted=True GatewayDenied \"Blocked at gateway admission: ACTION_NOT_PERMITTED\"\ndenial ACTION_NOT_PERMITTED \"Blocked at gateway admission: ACTION_NOT_PERMITTED\" 0\n"},
 		{"held", []lifecycle.Event{lifecycle.Admitted{}, hold},
 			submitted + "RequiresApproval=True ApprovalRequired \"delete needs a reviewer\"\nPolicyEvaluated=True EvaluationComplete \"delete needs a reviewer\"\n"},
 		{"denied by policy", []lifecycle.Event{lifecycle.Admitted{}, lifecycle.Evaluated{
 			Outcome: lifecycle.Deny, Code: "EVALUATION_FAILURE", Message: "no such key", Results: make([]v1alpha1.PolicyResult, 2)}},
 			submitted + "Approved=False Denied \"no such key\"\nPolicyEvaluated=True EvaluationComplete \"no such key\"\ndenial EVALUATION_FAILURE \"no such key\" 2\n"},
 		{"approved by a reviewer", []lifecycle.Event{lifecycle.Admitted{}, hold,
-			lifecycle.Reviewed{Decision: v1alpha1.DecisionApproved, By: "rev", Reason: "fine"}},
+			lifecycle.Reviewed{Decision: v1alpha1.DecisionApproved, By: "rev", Reason: "fine"},
+			lifecycle.Locked{Review: &v1alpha1.HumanApproval{ApprovedBy: "rev", Reason: "fine"}}},
 			submitted + "PolicyEvaluated=True EvaluationComplete \"delete needs a reviewer\"\nApproved=True Approved \"Approved by rev: fine\"\n"},
 		{"denied by a reviewer", []lifecycle.Event{lifecycle.Admitted{}, hold,
 			lifecycle.Reviewed{Decision: v1alpha1.DecisionDenied, By: "rev", Reason: "not today"}},

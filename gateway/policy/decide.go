@@ -2,11 +2,15 @@ package policy
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
@@ -25,16 +29,10 @@ const (
 // Results of rules that could not be evaluated, beside the names of the actions.
 const (
 	resultFailed       = "EvaluationFailed"
-	resultFailedDenied = "EvaluationFailed (Deny)"
+	resultFailedDenied = "EvaluationFailed (%sDeny)"
+	// resultCascade marks what was said about an affected target.
+	resultCascade = "Cascade "
 )
-
-// Input is what a decision is made from.
-type Input struct {
-	Request *v1alpha1.AgentRequest
-	Target  Target
-	// Now is the time of the decision.
-	Now time.Time
-}
 
 // Decision is what the policies say about one request, and why. The zero value denies.
 type Decision struct {
@@ -45,14 +43,17 @@ type Decision struct {
 	Message string
 	// Results are the rules that spoke with something else than Allow.
 	Results []v1alpha1.PolicyResult
+	// RetryAfter says in how many seconds asking again may help; nil when that is not known.
+	RetryAfter *int32
 	// Matched says that a rule decided; otherwise the default action did.
 	Matched bool
 	// Policies is the number of policies that were asked.
 	Policies int
 }
 
-// Decide asks every rule about the request. The most severe outcome wins, and among equals the first rule. A rule
-// that cannot be evaluated denies, unless its policy is FailOpen. A context that ended denies too.
+// Decide asks every rule about the request, and about each target that it says it affects. The most severe outcome wins,
+// and among equals the first rule. A rule that cannot be evaluated denies, unless its policy is FailOpen. A context that
+// ended denies too.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	d := Decision{Policies: s.policies}
 	vars, err := variables(in)
@@ -61,8 +62,17 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		d.Message = "the request cannot be evaluated: " + err.Error()
 		return d
 	}
-	for i := range s.rules {
-		s.rules[i].weigh(ctx, vars, &d)
+	s.ask(ctx, question{in: in, vars: vars, denial: v1alpha1.DenialPolicyViolation}, &d)
+	if model := in.Request.Spec.CascadeModel; model != nil {
+		for i, a := range model.AffectedTargets {
+			target := Target{Err: errors.New("it was not looked up")}
+			if i < len(in.Affected) {
+				target = in.Affected[i]
+			}
+			s.ask(ctx, question{
+				in: in, vars: affected(vars, a, target), denial: v1alpha1.DenialCascade, prefix: resultCascade, about: a.URI,
+			}, &d)
+		}
 	}
 	if !d.Matched {
 		d.decideByDefault(s.defaultAction)
@@ -70,33 +80,72 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 	return d
 }
 
+// question is what rules are asked about: the request, or one target that it affects.
+type question struct {
+	in   Input
+	vars map[string]any
+	// denial is the code of a rule that denies.
+	denial string
+	// prefix and about mark what was said about an affected target; they are empty for the request itself.
+	prefix, about string
+}
+
+// ask weighs every rule that applies.
+func (s *Set) ask(ctx context.Context, q question, d *Decision) {
+	for i := range s.rules {
+		rule := &s.rules[i]
+		if q.in.Resource != nil && !rule.resources.Matches(labels.Set(q.in.Resource.Labels)) {
+			continue
+		}
+		if rule.rate != nil && q.about != "" {
+			continue // a request is counted once, not once for each target that it affects
+		}
+		rule.weigh(ctx, q, d)
+	}
+}
+
 // weigh evaluates one rule and lets it change d.
-func (c *compiledRule) weigh(ctx context.Context, vars map[string]any, d *Decision) {
-	matched, err := c.evaluate(ctx, vars)
+func (c *compiledRule) weigh(ctx context.Context, q question, d *Decision) {
+	matched, err := c.evaluate(ctx, q)
 	switch {
 	case err != nil && c.failOpen:
 		d.record(c, resultFailed)
 	case err != nil:
-		d.record(c, resultFailedDenied)
-		d.raise(Deny, v1alpha1.DenialEvaluationFailure, "CEL evaluation failed (FailClosed): "+err.Error())
+		d.record(c, fmt.Sprintf(resultFailedDenied, q.prefix))
+		d.raise(Deny, v1alpha1.DenialEvaluationFailure, "CEL evaluation failed (FailClosed): "+err.Error()+q.suffix())
 	case matched:
 		outcome := Outcome(c.rule.Action)
 		if outcome != Allow {
-			d.record(c, c.rule.Action)
+			d.record(c, strings.ReplaceAll(q.prefix, " ", "")+c.rule.Action)
 		}
 		code := ""
 		if severity(outcome) == severity(Deny) {
-			code = v1alpha1.DenialPolicyViolation
+			code = q.denial
+			if c.rate != nil {
+				code = v1alpha1.DenialRateLimited
+			}
 		}
-		d.raise(outcome, code, c.message(outcome))
+		if d.raise(outcome, code, c.message(outcome)+q.suffix()) && c.rate != nil {
+			d.RetryAfter = c.rate.retryAfter(q.in)
+		}
 	}
 }
 
-func (c *compiledRule) evaluate(ctx context.Context, vars map[string]any) (bool, error) {
+func (q question) suffix() string {
+	if q.about == "" {
+		return ""
+	}
+	return " (about the affected target " + q.about + ")"
+}
+
+func (c *compiledRule) evaluate(ctx context.Context, q question) (bool, error) {
 	if c.err != nil {
 		return false, c.err
 	}
-	value, _, err := c.program.ContextEval(ctx, vars)
+	if c.window != nil && !c.window.applies(q.in.Now) {
+		return false, nil
+	}
+	value, _, err := c.program.ContextEval(ctx, q.vars)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +153,32 @@ func (c *compiledRule) evaluate(ctx context.Context, vars map[string]any) (bool,
 	if !ok {
 		return false, fmt.Errorf("%w, found %s", errNotBool, value.Type().TypeName())
 	}
-	return matched, nil
+	if !matched || c.rate == nil {
+		return matched, nil
+	}
+	if q.in.Recent == nil {
+		return false, errors.New("it is not known which requests came before")
+	}
+	return len(c.rate.recent(q.in)) >= c.rate.Limit, nil
+}
+
+// recent returns when the requests came that count.
+func (l *rateLimit) recent(in Input) []time.Time {
+	return in.Recent(l.scopeOf(in.Request), in.Now.Add(-l.window()))
+}
+
+func (l *rateLimit) window() time.Duration { return time.Duration(l.WindowSeconds) * time.Second }
+
+// retryAfter returns in how many seconds so many of the counted requests are too old that another one may pass; nil
+// when none ever may.
+func (l *rateLimit) retryAfter(in Input) *int32 {
+	times := l.recent(in)
+	if l.Limit == 0 || len(times) < l.Limit {
+		return nil
+	}
+	wait := times[len(times)-l.Limit].Add(l.window()).Sub(in.Now)
+	seconds := int32(max(1, math.Ceil(wait.Seconds())))
+	return &seconds
 }
 
 func (c *compiledRule) message(o Outcome) string {
@@ -126,12 +200,20 @@ func (d *Decision) record(c *compiledRule, result string) {
 	})
 }
 
-// raise takes o over when nothing was decided yet or o is more severe.
-func (d *Decision) raise(o Outcome, code, message string) {
+// raise takes o over when nothing was decided yet or o is more severe, and reports whether it did.
+func (d *Decision) raise(o Outcome, code, message string) bool {
 	if d.Matched && severity(o) <= severity(d.Outcome) {
-		return
+		return false
 	}
-	d.Matched, d.Outcome, d.Code, d.Message = true, o, code, message
+	d.Matched, d.Outcome, d.Code, d.Message, d.RetryAfter = true, o, code, message, nil
+	return true
+}
+
+// Fingerprint stands for what the policies say and who said it: the same for the same words of the same policies.
+func (d *Decision) Fingerprint() string {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%q %q %q %+v", d.Outcome, d.Code, d.Message, d.Results) // a hash never fails to write
+	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
 func (d *Decision) decideByDefault(action string) {
@@ -158,39 +240,4 @@ func severity(o Outcome) int {
 	default:
 		return 4
 	}
-}
-
-// variables returns what expressions can name. The request is its JSON form; whole numbers are CEL ints.
-func variables(in Input) (map[string]any, error) {
-	request, err := runtime.DefaultUnstructuredConverter.ToUnstructured(in.Request)
-	if err != nil {
-		return nil, fmt.Errorf("encode the request: %w", err)
-	}
-	if spec, ok := request["spec"].(map[string]any); ok && in.Request.Spec.Parameters != nil {
-		var parameters any
-		if err := json.Unmarshal(in.Request.Spec.Parameters.Raw, &parameters); err != nil {
-			return nil, fmt.Errorf("decode the parameters: %w", err)
-		}
-		spec["parameters"] = wholeNumbers(parameters)
-	}
-	return map[string]any{"request": request, "target": map[string]any(in.Target)}, nil
-}
-
-// wholeNumbers turns the whole numbers of decoded JSON into int64, as Kubernetes decodes them.
-func wholeNumbers(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, inner := range v {
-			v[key] = wholeNumbers(inner)
-		}
-	case []any:
-		for i, inner := range v {
-			v[i] = wholeNumbers(inner)
-		}
-	case float64:
-		if whole := int64(v); float64(whole) == v {
-			return whole
-		}
-	}
-	return value
 }

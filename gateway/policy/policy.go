@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
@@ -19,21 +21,7 @@ const (
 	interruptEvery = 100
 )
 
-var (
-	errUnsupportedType = errors.New("rule type is not supported by this version")
-	errNotBool         = errors.New("expression must yield a bool")
-)
-
-// Target is the CEL variable target: what the gateway itself knows of the request's target.
-type Target map[string]any
-
-// UnknownTarget returns the target of which nothing is known: every key is there with its empty value.
-func UnknownTarget() Target {
-	return Target{
-		"exists": false, "hasActiveEndpoints": false, "activeEndpointCount": int64(0), "readyReplicas": int64(0),
-		"specReplicas": int64(0), "downstreamServices": []string{},
-	}
-}
+var errNotBool = errors.New("expression must yield a bool")
 
 // Set is a number of compiled policies. It is safe for concurrent use.
 type Set struct {
@@ -48,7 +36,12 @@ type compiledRule struct {
 	policy     string
 	generation int64
 	failOpen   bool
-	program    cel.Program
+	// resources selects the GovernedResources that the policy is about.
+	resources labels.Selector
+	program   cel.Program
+	// window and rate are the config of a TimeWindow and of a RateLimit; nil without one.
+	window *timeWindow
+	rate   *rateLimit
 	// err says why there is no program; the rule then counts as failed evaluation.
 	err error
 }
@@ -60,13 +53,14 @@ func Compile(policies []v1alpha1.SafetyPolicy) *Set {
 	env, envErr := environment()
 	for i := range policies {
 		p := &policies[i]
+		resources, selectorErr := selectorOf(p)
 		for _, rule := range p.Spec.Rules {
 			c := compiledRule{
-				rule: rule, policy: p.Name, generation: p.Generation,
-				failOpen: p.Spec.FailureMode == v1alpha1.FailOpen, err: envErr,
+				rule: rule, policy: p.Name, generation: p.Generation, resources: resources,
+				failOpen: p.Spec.FailureMode == v1alpha1.FailOpen, err: errors.Join(envErr, selectorErr),
 			}
 			if c.err == nil {
-				c.program, c.err = compile(env, rule)
+				c.err = c.compile(env)
 			}
 			set.rules = append(set.rules, c)
 		}
@@ -82,6 +76,28 @@ func (s *Set) WithDefault(action string) *Set {
 	return &other
 }
 
+// LimitsRates reports whether a rule of the set counts requests.
+func (s *Set) LimitsRates() bool {
+	for i := range s.rules {
+		if s.rules[i].rate != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// selectorOf returns which GovernedResources a policy is about; all when it does not say.
+func selectorOf(p *v1alpha1.SafetyPolicy) (labels.Selector, error) {
+	if p.Spec.GovernedResourceSelector == nil {
+		return labels.Everything(), nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(p.Spec.GovernedResourceSelector)
+	if err != nil {
+		return labels.Everything(), fmt.Errorf("governedResourceSelector: %w", err)
+	}
+	return selector, nil
+}
+
 // RuleError is why one rule does not compile. Line and Column count from 1; 0 means that the whole rule is meant.
 type RuleError struct {
 	Rule         string
@@ -91,10 +107,14 @@ type RuleError struct {
 
 // Error names the rule, the place and the fault.
 func (e RuleError) Error() string {
-	if e.Line == 0 {
+	switch {
+	case e.Rule == "":
+		return e.Message
+	case e.Line == 0:
 		return fmt.Sprintf("rule %q: %s", e.Rule, e.Message)
+	default:
+		return fmt.Sprintf("rule %q, line %d, column %d: %s", e.Rule, e.Line, e.Column, e.Message)
 	}
-	return fmt.Sprintf("rule %q, line %d, column %d: %s", e.Rule, e.Line, e.Column, e.Message)
 }
 
 // Check returns every fault of the rules of p, by the same compiler that decides.
@@ -104,9 +124,12 @@ func Check(p *v1alpha1.SafetyPolicy) []RuleError {
 		return []RuleError{{Message: err.Error()}}
 	}
 	var faults []RuleError
+	if _, err := selectorOf(p); err != nil {
+		faults = append(faults, RuleError{Message: err.Error()})
+	}
 	for _, rule := range p.Spec.Rules {
 		var issue *compileError
-		_, err := compile(env, rule)
+		err := (&compiledRule{rule: rule}).compile(env)
 		switch {
 		case err == nil:
 		case errors.As(err, &issue):
@@ -122,9 +145,13 @@ func Check(p *v1alpha1.SafetyPolicy) []RuleError {
 	return faults
 }
 
-// environment is what a rule's expression can name. Source: https://cel.dev, and the AIP policy reference.
+// environment is what a rule's expression can name, when it is checked and when it is evaluated. context and ctxData
+// are two names of what the context fetcher found. Source: https://cel.dev, and the AIP policy reference.
 func environment() (*cel.Env, error) {
-	env, err := cel.NewEnv(cel.Variable("request", cel.DynType), cel.Variable("target", cel.DynType))
+	env, err := cel.NewEnv(
+		cel.Variable(varRequest, cel.DynType), cel.Variable(varTarget, cel.DynType),
+		cel.Variable(varContext, cel.DynType), cel.Variable(varCtxData, cel.DynType),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("prepare CEL: %w", err)
 	}
@@ -136,20 +163,31 @@ type compileError struct{ issues *cel.Issues }
 
 func (e *compileError) Error() string { return e.issues.Err().Error() }
 
-func compile(env *cel.Env, rule v1alpha1.Rule) (cel.Program, error) {
-	if rule.Type != v1alpha1.RuleStateEvaluation {
-		return nil, fmt.Errorf("%w: %s", errUnsupportedType, rule.Type)
+// compile fills in the program and the config of c's rule.
+func (c *compiledRule) compile(env *cel.Env) (err error) {
+	switch c.rule.Type {
+	case v1alpha1.RuleStateEvaluation:
+	case v1alpha1.RuleTimeWindow:
+		c.window, err = readTimeWindow(c.rule.Config)
+	case v1alpha1.RuleRateLimit:
+		c.rate, err = readRateLimit(c.rule.Config)
+	default:
+		err = fmt.Errorf("type %q is none of %s, %s and %s", c.rule.Type,
+			v1alpha1.RuleStateEvaluation, v1alpha1.RuleTimeWindow, v1alpha1.RuleRateLimit)
 	}
-	checked, issues := env.Compile(rule.Expression)
+	if err != nil {
+		return err
+	}
+	checked, issues := env.Compile(c.rule.Expression)
 	if issues.Err() != nil {
-		return nil, &compileError{issues}
+		return &compileError{issues}
 	}
 	if out := checked.OutputType(); !out.IsExactType(types.BoolType) && !out.IsExactType(types.DynType) {
-		return nil, fmt.Errorf("%w, found %s", errNotBool, out)
+		return fmt.Errorf("%w, found %s", errNotBool, out)
 	}
-	program, err := env.Program(checked, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
+	c.program, err = env.Program(checked, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
-		return nil, fmt.Errorf("plan the expression: %w", err)
+		return fmt.Errorf("plan the expression: %w", err)
 	}
-	return program, nil
+	return nil
 }

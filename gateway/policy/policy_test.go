@@ -47,7 +47,7 @@ func TestDecide(t *testing.T) {
 	told := rule("m", v1alpha1.ActionDeny, yes)
 	told.Message = "not on Fridays"
 	window := rule("w", v1alpha1.ActionAllow, yes)
-	window.Type = v1alpha1.RuleTimeWindow
+	window.Type = "Sundial"
 	for name, c := range map[string]struct {
 		mode    string
 		rules   []v1alpha1.Rule
@@ -68,7 +68,7 @@ func TestDecide(t *testing.T) {
 		"does not compile":             {"", []v1alpha1.Rule{rule("b", v1alpha1.ActionAllow, "request.")}, policy.Deny, "EVALUATION_FAILURE", "CEL evaluation failed", "EvaluationFailed (Deny)"},
 		"not a bool":                   {"", []v1alpha1.Rule{rule("b", v1alpha1.ActionAllow, "1")}, policy.Deny, "EVALUATION_FAILURE", "must yield a bool", "EvaluationFailed (Deny)"},
 		"a string at run time":         {"", []v1alpha1.Rule{rule("b", v1alpha1.ActionAllow, "request.spec.action")}, policy.Deny, "EVALUATION_FAILURE", "must yield a bool", "EvaluationFailed (Deny)"},
-		"type of a later version":      {"", []v1alpha1.Rule{window}, policy.Deny, "EVALUATION_FAILURE", "TimeWindow", "EvaluationFailed (Deny)"},
+		"type of a later version":      {"", []v1alpha1.Rule{window}, policy.Deny, "EVALUATION_FAILURE", `"Sundial" is none of`, "EvaluationFailed (Deny)"},
 		"unknown action denies":        {"", []v1alpha1.Rule{rule("u", "Shrug", yes)}, policy.Outcome("Shrug"), "POLICY_VIOLATION", "Denied by policy", "Shrug"},
 		"fields of the request":        {"", []v1alpha1.Rule{rule("f", v1alpha1.ActionDeny, `request.spec.action in ["delete"] && request.metadata.namespace == "default" && request.spec.priority == 5`)}, policy.Deny, "POLICY_VIOLATION", "", "Deny"},
 		"parameters keep their types":  {"", []v1alpha1.Rule{rule("f", v1alpha1.ActionDeny, `request.spec.parameters.replicas % 2 == 0 && request.spec.parameters.ratio < 0.6 && request.spec.parameters.tags[0] == "a"`)}, policy.Deny, "POLICY_VIOLATION", "", "Deny"},

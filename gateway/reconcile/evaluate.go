@@ -2,11 +2,13 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/lifecycle"
@@ -20,42 +22,70 @@ type evaluator struct {
 	store         *store.Store
 	defaultAction string
 	now           func() time.Time
+	rates         *rates
 
 	mu      sync.Mutex
 	version string
 	set     *policy.Set
 }
 
-func newEvaluator(o Options) func(context.Context, *v1alpha1.AgentRequest) (lifecycle.Evaluated, error) {
-	e := &evaluator{store: o.Store, defaultAction: o.DefaultAction, now: o.Now}
-	return e.evaluate
+func newEvaluator(o Options) *evaluator {
+	return &evaluator{store: o.Store, defaultAction: o.DefaultAction, now: o.Now, rates: newRates(o.Store)}
 }
 
-func (e *evaluator) evaluate(ctx context.Context, request *v1alpha1.AgentRequest) (lifecycle.Evaluated, error) {
-	list, err := e.store.Policies(ctx)
+// evaluate asks the policies that are in force now about the request and its target as it is now.
+func (e *evaluator) evaluate(
+	ctx context.Context, request *v1alpha1.AgentRequest, resource *v1alpha1.GovernedResource,
+) (lifecycle.Evaluated, error) {
+	set, _, err := e.inForce(ctx)
+	if err != nil {
+		return lifecycle.Evaluated{}, err
+	}
+	lookups, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	seen := e.look(lookups, request.Spec.Target.URI, resource)
+	in := policy.Input{
+		Request: request, Resource: resource, Target: seen.Target, Now: e.now(),
+		Affected: e.affected(lookups, request.Spec.CascadeModel),
+	}
+	decision, err := e.decide(ctx, set, in)
+	if err == nil {
+		err = ctx.Err() // it denies what it has no time to evaluate
+	}
 	if err != nil {
 		return lifecycle.Evaluated{}, fmt.Errorf("evaluate: %w", err)
 	}
-	decision := e.compiled(list).Decide(ctx, policy.Input{Request: request, Target: targetOf(request), Now: e.now()})
-	if err := ctx.Err(); err != nil { // it denies what it has no time to evaluate
-		return lifecycle.Evaluated{}, fmt.Errorf("evaluate: %w", err)
-	}
-	return lifecycle.Evaluated{
+	out := lifecycle.Evaluated{
 		Outcome: outcome(decision.Outcome), Code: decision.Code, Message: decision.Message, Results: decision.Results,
-	}, nil
+		RetryAfter: decision.RetryAfter, Verification: seen.verification, Fingerprint: decision.Fingerprint(),
+	}
+	if seen.Context != nil {
+		raw, err := json.Marshal(seen.Context)
+		if err != nil {
+			return lifecycle.Evaluated{}, fmt.Errorf("encode the context of the target: %w", err)
+		}
+		out.Context = &apiextensionsv1.JSON{Raw: raw}
+	}
+	return byTrust(request, out), nil
 }
 
-// kubernetesTarget begins the URI of a target whose live state a rule may ask for.
-const kubernetesTarget = "k8s://"
-
-// targetOf returns what is known of the request's target. The live state of Kubernetes objects is not looked up by
-// this version. For them the variable is empty, so that a rule which asks for that state cannot be evaluated and its
-// failure mode decides; empty values would let "deny while it has endpoints" pass.
-func targetOf(request *v1alpha1.AgentRequest) policy.Target {
-	if strings.HasPrefix(request.Spec.Target.URI, kubernetesTarget) {
-		return policy.Target{}
+// decide asks the policies. While one of them counts requests, it does so for one request at a time.
+func (e *evaluator) decide(ctx context.Context, set *policy.Set, in policy.Input) (policy.Decision, error) {
+	if !set.LimitsRates() {
+		return set.Decide(ctx, in), nil
 	}
-	return policy.UnknownTarget()
+	return e.rates.count(ctx, in, set.Decide)
+}
+
+// byTrust lets trust in the agent have its say: less of it asks for a reviewer, more of it stands in for one.
+func byTrust(request *v1alpha1.AgentRequest, e lifecycle.Evaluated) lifecycle.Evaluated {
+	switch asks := request.Annotations[v1alpha1.AnnotationRequiresHumanApproval]; {
+	case asks == "true" && e.Outcome == lifecycle.Allow:
+		e.Outcome, e.Message = lifecycle.Hold, "The level of trust in the agent asks for a reviewer's decision"
+	case asks == "false" && e.Outcome == lifecycle.Hold:
+		e.Outcome, e.Message = lifecycle.Allow, "Trust in the agent stands in for a reviewer: "+e.Message
+	}
+	return e
 }
 
 // outcome says what an outcome of the policies means for the lifecycle. What it does not know denies.
@@ -70,12 +100,13 @@ func outcome(o policy.Outcome) lifecycle.Outcome {
 	}
 }
 
-// compiled returns the compiled form of list. It compiles when list differs from the last one only.
-func (e *evaluator) compiled(list []v1alpha1.SafetyPolicy) *policy.Set {
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b v1alpha1.SafetyPolicy) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
+// inForce returns the compiled policies and what stands for their versions. It compiles when they differ from the last
+// ones only.
+func (e *evaluator) inForce(ctx context.Context) (*policy.Set, string, error) {
+	list, err := e.store.Policies(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("evaluate: %w", err)
+	}
 	var version strings.Builder
 	for i := range list {
 		fmt.Fprintf(&version, "%s@%d ", list[i].UID, list[i].Generation)
@@ -85,5 +116,50 @@ func (e *evaluator) compiled(list []v1alpha1.SafetyPolicy) *policy.Set {
 	if e.set == nil || e.version != version.String() {
 		e.set, e.version = policy.Compile(list).WithDefault(e.defaultAction), version.String()
 	}
-	return e.set
+	return e.set, e.version, nil
+}
+
+// drifted returns what the approval of a held request has to be refused for: what the reviewer saw is not what is there
+// now. It returns nil when the approval counts.
+func (e *evaluator) drifted(
+	ctx context.Context, request *v1alpha1.AgentRequest, resource *v1alpha1.GovernedResource,
+) (*lifecycle.Drifted, error) {
+	now, err := e.evaluate(ctx, request, resource)
+	if err != nil {
+		return nil, err
+	}
+	seen, is := request.Status.ControlPlaneVerification, now.Verification
+	switch {
+	case now.Outcome == lifecycle.Deny:
+		return &lifecycle.Drifted{Now: now, Why: "the policies deny it by now: " + now.Message}, nil
+	case now.Outcome == lifecycle.Hold && now.Fingerprint != request.Status.EvaluationFingerprint:
+		return &lifecycle.Drifted{Now: now, Why: "the policies say something else than when the reviewer looked"}, nil
+	case seen != nil && is == nil:
+		return nil, errNotSeen // nothing is known against the approval, it is looked at again
+	case seen != nil && seen.EvaluatedStateFingerprint != is.EvaluatedStateFingerprint:
+		return &lifecycle.Drifted{Now: now, Why: "the target is not as it was when the reviewer looked: " + difference(seen, is)}, nil
+	default:
+		return nil, nil //nolint:nilnil // no drift
+	}
+}
+
+// difference says how what was seen differs from what is there.
+func difference(seen, is *v1alpha1.ControlPlaneVerification) string {
+	type fact struct {
+		name     string
+		was, now any
+	}
+	var out []string
+	for _, f := range []fact{
+		{"exists", seen.TargetExists, is.TargetExists}, {"active endpoints", seen.ActiveEndpointCount, is.ActiveEndpointCount},
+		{"ready replicas", seen.ReadyReplicas, is.ReadyReplicas}, {"wanted replicas", seen.SpecReplicas, is.SpecReplicas},
+	} {
+		if f.was != f.now {
+			out = append(out, fmt.Sprintf("%s was %v, is %v", f.name, f.was, f.now))
+		}
+	}
+	if len(out) == 0 {
+		return "its specification was changed"
+	}
+	return strings.Join(out, ", ")
 }

@@ -3,6 +3,8 @@ package reconcile_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -12,7 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/reconcile"
@@ -50,33 +54,74 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-func start(t *testing.T, election bool) world {
-	t.Helper()
-	return startWith(t, election, v1alpha1.ActionAllow)
+// setup is what a world is made with.
+type setup struct {
+	election  bool
+	byDefault string
+	// wrap, when not nil, stands between the store and the API server.
+	wrap func(client.WithWatch) client.Client
+	// config, when not nil, is used instead of the administrator's.
+	config *rest.Config
+	// times are the limits; zero values are the defaults.
+	times reconcile.Options
+	now   func() time.Time
 }
 
-// startWith is start for a gateway that does something else when no policy matches.
-func startWith(t *testing.T, election bool, byDefault string) world {
+func start(t *testing.T, election bool) world {
 	t.Helper()
-	config := store.ClientConfig(testkit.Kube(t))
-	w := world{logs: &logs{}}
-	log := slog.New(slog.NewTextHandler(w.logs, nil))
-	manager, err := reconcile.NewManager(config, reconcile.ManagerOptions{
-		LeaderElection: election, LeaderElectionNamespace: metav1.NamespaceDefault, Log: log,
+	return startWith(t, setup{election: election, byDefault: v1alpha1.ActionAllow})
+}
+
+// assemble returns a manager with its reconcilers that does not run yet.
+func assemble(config *rest.Config, s setup, log *slog.Logger) (manager.Manager, *store.Store, client.Client, error) {
+	m, err := reconcile.NewManager(config, reconcile.ManagerOptions{
+		LeaderElection: s.election, LeaderElectionNamespace: metav1.NamespaceDefault, LockNamespace: metav1.NamespaceDefault, Log: log,
 	})
-	check(t, err)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	scheme, err := store.Scheme()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, nil, nil, err
+	}
+	live, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	through := client.Client(live)
+	if s.wrap != nil {
+		through = s.wrap(live)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	kept := store.New(store.Options{Cache: m.GetCache(), Live: through, LockNamespace: metav1.NamespaceDefault, Now: s.now})
+	if err := m.Add(kept); err != nil {
+		return nil, nil, nil, err
+	}
+	o := s.times
+	o.Store, o.DefaultAction, o.Log, o.Now = kept, s.byDefault, log, s.now
+	return m, kept, live, reconcile.Add(m, o)
+}
+
+// startWith starts a manager as s says.
+func startWith(t *testing.T, s setup) world {
+	t.Helper()
+	config := s.config
+	if config == nil {
+		config = store.ClientConfig(testkit.Kube(t))
+	}
+	w := world{logs: &logs{}}
+	m, kept, live, err := assemble(config, s, slog.New(slog.NewTextHandler(w.logs, nil)))
 	check(t, err)
-	check(t, corev1.AddToScheme(scheme))
-	w.live, err = client.New(config, client.Options{Scheme: scheme})
-	check(t, err)
-	w.store = store.New(store.Options{Cache: manager.GetCache(), Live: w.live, Now: time.Now})
-	check(t, manager.Add(w.store))
-	check(t, reconcile.Add(manager, reconcile.Options{Store: w.store, DefaultAction: byDefault, Log: log, Now: time.Now}))
+	w.store, w.live = kept, live
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- manager.Start(ctx) }()
+	go func() { ended <- m.Start(ctx) }()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -88,8 +133,10 @@ func startWith(t *testing.T, election bool, byDefault string) world {
 	})
 	t.Cleanup(w.stop)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	check(t, w.live.Create(t.Context(), ns))
-	w.ns = ns.Name
+	admin, err := client.New(store.ClientConfig(testkit.Kube(t)), client.Options{Scheme: live.Scheme()})
+	check(t, err)
+	check(t, admin.Create(t.Context(), ns))
+	w.live, w.ns = admin, ns.Name
 	eventually(t, w.store.Ready)
 	return w
 }
@@ -145,11 +192,14 @@ func (w world) judged(t *testing.T, p *v1alpha1.SafetyPolicy, want metav1.Condit
 	return message
 }
 
+// newTarget returns the URI of a target that no other request has: a target has one holder at a time.
+func newTarget() string { return "k8s://prod/default/deployment/" + strings.ToLower(rand.Text()) }
+
 // submit stores a request of agent "agent" and waits until it is decided or held.
 func (w world) submit(t *testing.T, action string) *v1alpha1.AgentRequest {
 	t.Helper()
 	r, _, err := w.store.Create(t.Context(), store.Intent{Namespace: w.ns, SubmittedBy: "agent", Spec: v1alpha1.AgentRequestSpec{
-		AgentIdentity: "agent", Action: action, Reason: "because", Target: v1alpha1.Target{URI: "k8s://a/b/c/d"},
+		AgentIdentity: "agent", Action: action, Reason: "because", Target: v1alpha1.Target{URI: newTarget()},
 	}})
 	check(t, err)
 	return w.await(t, r, func(r *v1alpha1.AgentRequest) bool {
@@ -170,10 +220,20 @@ func (w world) await(t *testing.T, r *v1alpha1.AgentRequest, done func(*v1alpha1
 	return r
 }
 
-// patch changes a request the way kubectl patch --type merge does.
-func (w world) patch(t *testing.T, r *v1alpha1.AgentRequest, body string) {
+// decide records a decision about what the request is evaluated to now, the way kubectl patch does. Policies of other
+// tests may have it evaluated again meanwhile.
+func (w world) decide(t *testing.T, r *v1alpha1.AgentRequest, decision, by, reason string) {
 	t.Helper()
-	check(t, w.live.Patch(t.Context(), r.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(body))))
+	eventually(t, func() bool {
+		check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(r), r))
+		err := w.live.Patch(t.Context(), r.DeepCopy(), client.RawPatch("application/merge-patch+json", fmt.Appendf(nil,
+			`{"spec":{"humanApproval":{"decision":%q,"forGeneration":%d,"approvedBy":%q,"reason":%q}}}`,
+			decision, r.Status.EvaluationGeneration, by, reason)))
+		if err != nil && !strings.Contains(err.Error(), "forGeneration") {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 func terminal(r *v1alpha1.AgentRequest) bool { return r.Status.Phase != v1alpha1.PhasePending }

@@ -8,22 +8,21 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/store"
@@ -37,7 +36,7 @@ const (
 	workTimeout = 4 * time.Second
 	stopTimeout = workTimeout + time.Second
 	// workers is how many requests are driven at once. Each spends its time waiting for the API server.
-	workers = 8
+	workers = 32
 	// A reconcile that failed is tried again after minDelay, then ever later up to maxDelay.
 	minDelay = 10 * time.Millisecond
 	maxDelay = 10 * time.Second
@@ -49,6 +48,8 @@ type ManagerOptions struct {
 	LeaderElection bool
 	// LeaderElectionNamespace holds the Lease; empty means the namespace of the pod that this process runs in.
 	LeaderElectionNamespace string
+	// LockNamespace holds the Leases that are the locks on targets.
+	LockNamespace string
 	// Log receives errors of the machinery.
 	Log *slog.Logger
 }
@@ -60,16 +61,20 @@ func NewManager(config *rest.Config, o ManagerOptions) (manager.Manager, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := coordinationv1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("register types: %w", err)
-	}
 	logger := logr.FromSlogHandler(quiet{o.Log.Handler()})
 	log.SetLogger(logger) // some parts ask for no other; without it they print a stack trace
 	m, err := manager.New(config, manager.Options{
 		Scheme:         scheme,
 		MapperProvider: kinds,
 		Logger:         logger,
-		Cache:          cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			// Of the Leases, only those that are locks on targets.
+			ByObject: map[client.Object]cache.ByObject{&coordinationv1.Lease{}: {
+				Namespaces: map[string]cache.Config{o.LockNamespace: {}},
+				Label:      labels.SelectorFromSet(labels.Set{store.LabelManagedBy: store.ManagedBy}),
+			}},
+		},
 		Metrics: server.Options{
 			BindAddress: "0",
 		},
@@ -94,7 +99,10 @@ func kinds(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	for _, kind := range []schema.GroupVersionKind{
 		v1alpha1.GroupVersion().WithKind("AgentRequest"), v1alpha1.GroupVersion().WithKind("SafetyPolicy"),
 		v1alpha1.GroupVersion().WithKind("AuditRecord"),
-		coordinationv1.SchemeGroupVersion.WithKind("Lease"),
+		// The cache of one namespace asks for the scope of the list.
+		coordinationv1.SchemeGroupVersion.WithKind("Lease"), coordinationv1.SchemeGroupVersion.WithKind("LeaseList"),
+		appsv1.SchemeGroupVersion.WithKind("Deployment"),
+		discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"),
 	} {
 		mapper.Add(kind, meta.RESTScopeNamespace)
 	}
@@ -104,42 +112,6 @@ func kinds(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 
 // sharedController lets a process start the same controllers again, as the embedded environment does on a rollout.
 func sharedController() config.Controller { return config.Controller{SkipNameValidation: ptr.To(true)} }
-
-// Options are what the reconcilers work with.
-type Options struct {
-	Store *store.Store
-	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny.
-	DefaultAction string
-	Log           *slog.Logger
-	Now           func() time.Time
-}
-
-// Add registers the reconcilers with m.
-func Add(m manager.Manager, o Options) error {
-	err := builder.ControllerManagedBy(m).Named("agentrequest").For(&v1alpha1.AgentRequest{}).
-		// No event of a policy asks for work here; watching them keeps requests from being evaluated before all
-		// policies are known.
-		Watches(&v1alpha1.SafetyPolicy{}, handler.Funcs{}).
-		WithOptions(controllerOptions(workers)).
-		Complete(&requests{store: o.Store, evaluate: newEvaluator(o), log: o.Log, now: o.Now})
-	if err != nil {
-		return fmt.Errorf("add reconciler of AgentRequests: %w", err)
-	}
-	err = builder.ControllerManagedBy(m).Named("safetypolicy").For(&v1alpha1.SafetyPolicy{}).
-		WithOptions(controllerOptions(1)).
-		Complete(&policies{store: o.Store, log: o.Log, now: o.Now})
-	if err != nil {
-		return fmt.Errorf("add reconciler of SafetyPolicies: %w", err)
-	}
-	return nil
-}
-
-func controllerOptions(workers int) controller.Options {
-	return controller.Options{
-		MaxConcurrentReconciles: workers,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minDelay, maxDelay),
-	}
-}
 
 // quiet passes warnings and errors on: what controller-runtime says at lower levels is about itself. Two errors are part
 // of ordinary life: a write that came second, as that of the replica that was too late for the Lease, after which

@@ -22,7 +22,6 @@ func TestReconcile(t *testing.T) {
 		"policies of elsewhere":     policiesOfElsewhere,
 		"a policy changes":          policyChanges,
 		"a policy does not compile": policyDoesNotCompile,
-		"a rule about the target":   ruleAboutTarget,
 		"one write per decision":    oneWritePerDecision,
 		"reviewed through kubectl":  reviewedThroughKubectl,
 		"decisions that are void":   voidDecisions,
@@ -102,18 +101,6 @@ func policyDoesNotCompile(t *testing.T, w world) {
 	}
 }
 
-// A rule that asks for a live state which nobody looked up must not pass for one that found nothing.
-func ruleAboutTarget(t *testing.T, w world) {
-	p := w.policyIn(t, w.ns, "about-target", v1alpha1.ActionDeny)
-	p.Spec.Rules[0].Expression = `request.spec.action == "about-target" && target.hasActiveEndpoints`
-	check(t, w.live.Update(t.Context(), p))
-	w.judged(t, p, metav1.ConditionTrue)
-	r := w.submit(t, "about-target")
-	if r.Status.Phase != v1alpha1.PhaseDenied || r.Status.Denial == nil || r.Status.Denial.Code != v1alpha1.DenialEvaluationFailure {
-		t.Errorf("phase %s, denial %+v", r.Status.Phase, r.Status.Denial)
-	}
-}
-
 // A decision costs the create and one write of the status, which is what makes it fast.
 func oneWritePerDecision(t *testing.T, w world) {
 	sub, err := w.store.Subscribe(t.Context(), func(r *v1alpha1.AgentRequest) bool { return r.Spec.Action == "counted" })
@@ -144,14 +131,14 @@ func oneWritePerDecision(t *testing.T, w world) {
 func reviewedThroughKubectl(t *testing.T, w world) {
 	w.policyIn(t, w.ns, "kubectl", v1alpha1.ActionRequireApproval)
 	r := w.submit(t, "kubectl")
-	w.patch(t, r, `{"spec":{"humanApproval":{"decision":"approved","forGeneration":0}}}`)
+	w.decide(t, r, v1alpha1.DecisionApproved, "", "")
 	r = w.await(t, r, terminal)
 	if r.Status.Phase != v1alpha1.PhaseApproved || held(r) {
 		t.Errorf("phase %s, conditions %+v", r.Status.Phase, r.Status.Conditions)
 	}
 
 	r = w.submit(t, "kubectl")
-	w.patch(t, r, `{"spec":{"humanApproval":{"decision":"denied","forGeneration":0,"approvedBy":"rev","reason":"too late"}}}`)
+	w.decide(t, r, v1alpha1.DecisionDenied, "rev", "too late")
 	r = w.await(t, r, terminal)
 	c := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionApproved)
 	if r.Status.Phase != v1alpha1.PhaseDenied || c == nil || c.Reason != "ManualDenial" ||
@@ -168,7 +155,7 @@ func voidDecisions(t *testing.T, w world) {
 	if err == nil || !strings.Contains(err.Error(), "forGeneration must be status.evaluationGeneration") {
 		t.Errorf("an approval of another evaluation: %v", err)
 	}
-	w.patch(t, r, `{"spec":{"humanApproval":{"decision":"approved","forGeneration":0,"approvedBy":"agent"}}}`)
+	w.decide(t, r, v1alpha1.DecisionApproved, "agent", "")
 	r = w.await(t, r, terminal)
 	if r.Status.Phase != v1alpha1.PhaseDenied || r.Status.Denial == nil || !strings.Contains(r.Status.Denial.Message, "does not count") {
 		t.Errorf("phase %s, denial %+v", r.Status.Phase, r.Status.Denial)
@@ -185,7 +172,7 @@ func deniedByHand(t *testing.T, w world) {
 			Spec:       v1alpha1.AgentRequestSpec{AgentIdentity: "agent", Action: "early", Reason: "because", Target: v1alpha1.Target{URI: "x"}},
 		}
 		check(t, w.live.Create(t.Context(), r))
-		w.patch(t, r, `{"spec":{"humanApproval":{"decision":"denied","forGeneration":0,"approvedBy":"rev"}}}`)
+		w.decide(t, r, v1alpha1.DecisionDenied, "rev", "")
 		r = w.await(t, r, func(r *v1alpha1.AgentRequest) bool { return r.Status.Phase.Terminal() })
 		if r.Status.Phase != v1alpha1.PhaseDenied {
 			t.Errorf("denied by hand, but %s", r.Status.Phase)
@@ -219,7 +206,7 @@ func TestDefaultAction(t *testing.T) { //nolint:paralleltest // see above
 		{"", v1alpha1.PhaseDenied, false},
 		{"allow", v1alpha1.PhaseDenied, false},
 	} {
-		w := startWith(t, false, tt.action)
+		w := startWith(t, setup{byDefault: tt.action})
 		r := w.submit(t, "by-default")
 		c := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionPolicyEvaluated)
 		if r.Status.Phase != tt.phase || held(r) != tt.held || c == nil || !strings.Contains(c.Message, "no policy matched") {

@@ -62,6 +62,13 @@ func (s *Store) Undefine(ctx context.Context, d Definition) (gone bool, err erro
 	return isNotFound(err), unlessNotFound(err)
 }
 
+// SetFinalizers stores d, whose finalizers alone changed, provided that d is else what is stored; else ErrConflict.
+func (s *Store) SetFinalizers(ctx context.Context, d Definition) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return classify("update "+d.GetName(), s.live.Update(ctx, d))
+}
+
 // Policies returns the SafetyPolicies of all namespaces, as the cache has them, by namespace and name.
 func (s *Store) Policies(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) {
 	return s.PoliciesIn(ctx, "")

@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -27,6 +30,8 @@ type Options struct {
 	Cache cache.Cache
 	// Live talks to the API server without a cache in between.
 	Live client.Client
+	// LockNamespace holds the Leases that are the locks on targets, whatever the namespaces of the requests.
+	LockNamespace string
 	// DedupWindow is for how long the same intent counts as the same request; 0 makes every submission a new one.
 	DedupWindow time.Duration
 	// Now is the clock.
@@ -37,6 +42,7 @@ type Options struct {
 type Store struct {
 	cache  cache.Cache
 	live   client.Client
+	locks  string
 	window time.Duration
 	now    func() time.Time
 	hub    *hub
@@ -45,14 +51,18 @@ type Store struct {
 
 // New returns a Store that works once Start runs.
 func New(o Options) *Store {
-	return &Store{cache: o.Cache, live: o.Live, window: o.DedupWindow, now: o.Now, hub: newHub()}
+	return &Store{cache: o.Cache, live: o.Live, locks: o.LockNamespace, window: o.DedupWindow, now: o.Now, hub: newHub()}
 }
 
 // Scheme returns the types that the store's cache and client must know.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("register types: %w", err)
+	for _, add := range []func(*runtime.Scheme) error{
+		v1alpha1.AddToScheme, coordinationv1.AddToScheme, appsv1.AddToScheme, discoveryv1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("register types: %w", err)
+		}
 	}
 	return scheme, nil
 }

@@ -36,8 +36,8 @@ check 'helm list' 'has aip-k8s' 'has deployed'
 
 # NOTE: what the guide arrives at by hand is there already.
 mint AGENT_TOKEN agent-token aip-agent-1 agent-1-secret
-check "$(submit AGENT_TOKEN aip-agent-1 scale-down payment-api)" 'http 201' 'json d["phase"] == "Approved"'
-check "$(submit AGENT_TOKEN aip-agent-1 delete payment-api)" 'http 201' 'json d["phase"] == "Pending"'
+check "$(submit AGENT_TOKEN aip-agent-1 scale-down first-api)" 'http 201' 'json d["phase"] == "Approved"'
+check "$(submit AGENT_TOKEN aip-agent-1 delete second-api)" 'http 201' 'json d["phase"] == "Pending"'
 REQUEST_NAME=$(answer name)
 mint REVIEWER_TOKEN reviewer-token aip-reviewer-1 reviewer-1-secret
 check "$(approve REVIEWER_TOKEN)" 'http 200'
@@ -128,9 +128,10 @@ part 'Step 6 - Reviewer approval flow'
 
 mint REVIEWER_TOKEN reviewer-token aip-reviewer-1 reviewer-1-secret
 check "$(submit REVIEWER_TOKEN aip-reviewer-1 scale-down payment-api)" 'http 403' 'json d["error"] == "agent role required"'
-# NOTE: the guide approves the request of step 5, which is Approved already. One that waits is what it means.
+# NOTE: the guide approves the request of step 5, which is Approved already. One that waits is what it means; it is about
+# another target, because the request of step 5 holds its own until it is executed.
 check "$(approve REVIEWER_TOKEN)" 'http 409' 'json "can only approve/deny when Pending" in d["error"]'
-check "$(submit AGENT_TOKEN aip-agent-1 delete payment-api)" 'http 201' 'json d["phase"] == "Pending"' \
+check "$(submit AGENT_TOKEN aip-agent-1 delete billing-api)" 'http 201' 'json d["phase"] == "Pending"' \
   'json [c["status"] for c in d["conditions"] if c["type"] == "RequiresApproval"] == ["True"]'
 REQUEST_NAME=$(answer name)
 check "$(approve REVIEWER_TOKEN)" 'http 200' "json d[\"name\"] == \"$REQUEST_NAME\""
@@ -154,7 +155,7 @@ check "$(upgrade 'gateway.auth.agentSubjects="aip-agent-1\,aip-agent-2"')" 'has 
 check 'kubectl rollout restart deployment/aip-k8s-gateway -n aip-k8s-system' 'has deployment.apps/aip-k8s-gateway restarted'
 settle
 mint AGENT_TOKEN agent-token aip-agent-2 agent-2-secret
-check "$(submit AGENT_TOKEN aip-agent-2 scale-down payment-api)" 'http 201' 'json d["phase"] == "Approved"'
+check "$(submit AGENT_TOKEN aip-agent-2 scale-down agent-2-api)" 'http 201' 'json d["phase"] == "Approved"'
 mint AGENT_TOKEN agent-token aip-agent-1 agent-1-secret
 check "$(submit AGENT_TOKEN aip-agent-1 scale-down other-api)" 'http 201' 'json d["phase"] == "Approved"'
 

@@ -97,7 +97,7 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "reviewer-groups" $auth.reviewerGroups)
   (list "admin-groups" $auth.adminGroups)
 ) }}
-{{- $args := list "gateway" "--addr=:8080" }}
+{{- $args := list "gateway" "--addr=:8080" (printf "--lock-namespace=%s" .Release.Namespace) }}
 {{- if include "aip-k8s.gateway.many" . }}
 {{- $args = concat $args (list "--leader-elect" (printf "--leader-elect-namespace=%s" .Release.Namespace)) }}
 {{- end }}

@@ -1,0 +1,176 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/lifecycle"
+	"github.com/aip-dev/aip-dev/gateway/store"
+)
+
+// How long things last unless Options say otherwise.
+const (
+	DefaultLockDuration    = 5 * time.Minute
+	DefaultLockWait        = time.Minute
+	DefaultApprovedTimeout = 5 * time.Minute
+	defaultVerdictTimeout  = 7 * 24 * time.Hour
+)
+
+// Options are what the reconcilers work with.
+type Options struct {
+	Store *store.Store
+	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny.
+	DefaultAction string
+	// LockDuration is for how long a target is held without a sign of life of its agent. 0 means five minutes.
+	LockDuration time.Duration
+	// LockWait is for how long a request waits for its target. 0 means a minute.
+	LockWait time.Duration
+	// ApprovedTimeout is how long after its approval a request must be started. 0 means five minutes.
+	ApprovedTimeout time.Duration
+	// VerdictTimeout is how long after its creation a request must be graded. 0 means a week.
+	VerdictTimeout time.Duration
+	Log            *slog.Logger
+	Now            func() time.Time
+}
+
+// Add registers the reconcilers with m.
+func Add(m manager.Manager, o Options) error {
+	wakeups := &wakeups{}
+	r := newRequests(o, wakeups.wake)
+	err := builder.ControllerManagedBy(m).Named("agentrequest").For(&v1alpha1.AgentRequest{}).
+		Watches(&v1alpha1.AgentRequest{}, handler.Funcs{DeleteFunc: r.deleted}).
+		// Watching policies and resources keeps requests from being evaluated before all of them are known.
+		Watches(&v1alpha1.SafetyPolicy{}, handler.EnqueueRequestsFromMapFunc(r.held), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.GovernedResource{}, handler.Funcs{}).
+		Watches(&v1alpha1.AuditRecord{}, handler.Funcs{}).
+		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(r.locks.concerns)).
+		WatchesRawSource(source.Func(wakeups.begin)).
+		WithOptions(controllerOptions(workers)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("add reconciler of AgentRequests: %w", err)
+	}
+	err = builder.ControllerManagedBy(m).Named("safetypolicy").For(&v1alpha1.SafetyPolicy{}).
+		WithOptions(controllerOptions(1)).
+		Complete(&policies{store: o.Store, log: o.Log, now: o.Now})
+	if err != nil {
+		return fmt.Errorf("add reconciler of SafetyPolicies: %w", err)
+	}
+	err = builder.ControllerManagedBy(m).Named("governedresource").For(&v1alpha1.GovernedResource{}).
+		Watches(&v1alpha1.AgentRequest{}, handler.EnqueueRequestsFromMapFunc(refersTo)).
+		WithOptions(controllerOptions(1)).
+		Complete(&resources{store: o.Store, log: o.Log})
+	if err != nil {
+		return fmt.Errorf("add reconciler of GovernedResources: %w", err)
+	}
+	return nil
+}
+
+func newRequests(o Options, wake func(types.NamespacedName)) *requests {
+	return &requests{
+		store: o.Store, evaluator: newEvaluator(o), audit: newAuditor(o.Store), log: o.Log, now: o.Now,
+		locks: &locks{
+			store: o.Store, duration: cmp.Or(o.LockDuration, DefaultLockDuration), now: o.Now, queue: newQueue(), wake: wake,
+		},
+		limits: lifecycle.Limits{
+			LockWait: cmp.Or(o.LockWait, DefaultLockWait), Start: cmp.Or(o.ApprovedTimeout, DefaultApprovedTimeout),
+			Verdict: cmp.Or(o.VerdictTimeout, defaultVerdictTimeout),
+		},
+	}
+}
+
+func controllerOptions(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minDelay, maxDelay),
+	}
+}
+
+type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// wakeups puts requests into the queue of their reconciler.
+type wakeups struct {
+	mu    sync.Mutex
+	queue workQueue
+}
+
+// begin takes the queue over; the controller calls it when it starts.
+func (w *wakeups) begin(_ context.Context, queue workQueue) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = queue
+	return nil
+}
+
+func (w *wakeups) wake(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue != nil {
+		w.queue.Add(reconcile.Request{NamespacedName: key})
+	}
+}
+
+// deleted notes the last state of a request before its reconcile.
+func (r *requests) deleted(_ context.Context, e event.DeleteEvent, queue workQueue) {
+	if request, ok := e.Object.(*v1alpha1.AgentRequest); ok {
+		r.died(request)
+		queue.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(request)})
+	}
+}
+
+// held returns the requests that wait for a reviewer: a policy changed.
+func (r *requests) held(ctx context.Context, _ client.Object) []reconcile.Request {
+	list, err := r.store.List(ctx, "", func(r *v1alpha1.AgentRequest) bool { return lifecycle.StateOf(r.Status).Held })
+	if err != nil {
+		r.log.WarnContext(ctx, "requests that wait for a reviewer are not evaluated again", "cause", err)
+		return nil
+	}
+	out := make([]reconcile.Request, len(list))
+	for i, request := range list {
+		out[i].NamespacedName = client.ObjectKeyFromObject(request)
+	}
+	return out
+}
+
+// concerns returns who has to know that a lock changed: the request that holds it and the one that gets it next.
+func (l *locks) concerns(_ context.Context, o client.Object) []reconcile.Request {
+	lease, ok := o.(*coordinationv1.Lease)
+	if !ok {
+		return nil
+	}
+	var out []reconcile.Request
+	if holder, _ := store.LockOf(lease).Holder(); holder.Name != "" {
+		out = append(out, reconcile.Request{NamespacedName: holder})
+	}
+	if next, ok := l.queue.first(lease.Name); ok {
+		out = append(out, reconcile.Request{NamespacedName: next})
+	}
+	return out
+}
+
+// refersTo returns the GovernedResource that a request refers to: it may be waiting for the request to end.
+func refersTo(_ context.Context, o client.Object) []reconcile.Request {
+	r, ok := o.(*v1alpha1.AgentRequest)
+	if !ok || resourceOf(r) == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: resourceOf(r)}}}
+}
