@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
 )
 
@@ -19,7 +20,7 @@ func FromArgs(args []string) (Options, error) {
 		return o, fmt.Errorf("read the gateway's flags: %w", err)
 	}
 	_ = o.complete() // fills in the defaults; that it has no Kubernetes here is no fault
-	claims, err := o.OIDC.Effective()
+	claims, err := authn.Effective(o.OIDC)
 	if err != nil {
 		return o, fmt.Errorf("read the gateway's flags: %w", err)
 	}

@@ -73,3 +73,38 @@ func (r Realm) validate() error {
 	}
 	return errors.Join(faults...)
 }
+
+// Part is a part of a realm that a finding is about.
+type Part int
+
+// The parts of a realm.
+const (
+	// PartRealm is the realm itself.
+	PartRealm Part = iota
+	// PartClient is a client: there, enabled, and with the right grants.
+	PartClient
+	// PartSecret is a client's secret.
+	PartSecret
+	// PartMapper is a client's audience mapper.
+	PartMapper
+)
+
+// Of returns the findings about one part.
+func (d Diff) Of(part Part) []string {
+	var out []string
+	for _, f := range d.Findings {
+		of := PartClient
+		switch {
+		case strings.HasPrefix(f, "realm "):
+			of = PartRealm
+		case strings.HasSuffix(f, ": secret differs"):
+			of = PartSecret
+		case strings.Contains(f, ": audience mapper"):
+			of = PartMapper
+		}
+		if of == part {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/ports"
 )
 
@@ -181,14 +183,22 @@ func TestPreflight(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	seen := observed(t, preflight{dir: dir}, bootstrap.Facts{Name: "aip"})
-	if !strings.Contains(seen.Detail, "MiB memory") || !strings.Contains(seen.Detail, "MiB disk free") || seen.Facts.Name != "aip" {
+	if seen.Facts.Name != "aip" || seen.State == bootstrap.Ready && (!strings.Contains(seen.Detail, "MiB memory free") || !strings.Contains(seen.Detail, "MiB disk free")) {
 		t.Errorf("%+v", seen)
 	}
-	if _, err := (preflight{dir: filepath.Join(dir, "absent")}).Observe(t.Context(), bootstrap.Facts{}); err == nil {
-		t.Error("a folder that is not there passed")
+	short := check.Check{ID: "disk", Question: "?", Ask: func(context.Context) check.Answer {
+		return check.Differ(check.Fix{Command: "du"}, "9 MiB", "1 MiB", "full")
+	}}
+	var room *RoomError
+	if _, err := ask(t.Context(), bootstrap.Facts{}, short); !errors.As(err, &room) || err.Error() != "disk: full: found 1 MiB, expected 9 MiB" || room.Failures[0].Fix.Command != "du" {
+		t.Errorf("found %v", err)
 	}
-	if facts, r := applied(t, preflight{dir: dir}, bootstrap.Facts{Name: "aip"}); len(r.warnings) != 1 || facts.Name != "aip" {
-		t.Errorf("Apply warned %q", r.warnings)
+	warned := check.Check{ID: "memory", Question: "?", Ask: func(context.Context) check.Answer { return check.Warned(check.Fix{}, "tight") }}
+	if seen, err := ask(t.Context(), bootstrap.Facts{}, warned); err != nil || seen.State != bootstrap.Differs || seen.Detail != "tight" {
+		t.Errorf("found %+v, %v", seen, err)
+	}
+	if facts, _ := applied(t, preflight{dir: dir}, bootstrap.Facts{Name: "aip"}); facts.Name != "aip" {
+		t.Errorf("Apply changed %+v", facts)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
 		t.Errorf("preflight made %v (%v)", entries, err)

@@ -2,46 +2,13 @@ package steps
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strconv"
-	"strings"
-
-	"github.com/shirou/gopsutil/v4/disk"
-	"github.com/shirou/gopsutil/v4/mem"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/kindcluster"
+	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/check/machine"
 )
-
-// What a kind cluster with Keycloak and the gateway takes, as measured: 0.6 GiB for Kubernetes, 0.9 for Keycloak.
-const (
-	gibibyte       = 1 << 30
-	needKindMemory = 2 * gibibyte
-	wantKindMemory = 3 * gibibyte
-	needKindDisk   = 4 * gibibyte
-)
-
-// inotifyLimits are the kernel's limits below which kubelet and containerd fail to watch files.
-// Source: https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files
-func inotifyLimits() map[string]int {
-	return map[string]int{"max_user_instances": 128, "max_user_watches": 16384}
-}
-
-// RoomError says that the machine lacks something that a cluster in containers needs.
-type RoomError struct {
-	What            string
-	Found, Expected string
-	// Fix is a command that may help, "" when there is none.
-	Fix string
-}
-
-// Error says what was found and what was expected.
-func (e *RoomError) Error() string {
-	return fmt.Sprintf("%s: found %s, expected at least %s", e.What, e.Found, e.Expected)
-}
 
 // kindPreflight looks whether the engine answers and has room. It makes nothing.
 type kindPreflight struct {
@@ -57,17 +24,15 @@ func (p kindPreflight) Observe(ctx context.Context, facts bootstrap.Facts) (boot
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
-	seen := bootstrap.Observation{State: bootstrap.Ready, Facts: facts, Detail: describe(engine)}
 	if state.Phase != kindcluster.Absent && state.Phase != kindcluster.Unfinished {
-		return seen, nil // it fits, for it is there
+		return bootstrap.Observation{State: bootstrap.Ready, Facts: facts, Detail: describe(engine)}, nil // it fits, for it is there
 	}
-	if err := errors.Join(p.memory(ctx, engine), p.room(ctx, engine), p.inotify()); err != nil {
-		return bootstrap.Observation{}, err
+	memory, room := machine.Containers()
+	seen, err := ask(ctx, facts, engineMemory(engine, memory), machine.Disk(engine.Info.Root, room), machine.Inotify(p.proc), machine.Cgroup("/sys"))
+	if err == nil && seen.State == bootstrap.Ready {
+		seen.Detail = describe(engine)
 	}
-	if free := available(ctx, engine); free > 0 && free < wantKindMemory {
-		seen.State, seen.Detail = bootstrap.Differs, fmt.Sprintf("%d MiB memory free; the environment takes about 2 GiB", free/mebibyte)
-	}
-	return seen, nil
+	return seen, err
 }
 
 // Apply can only say what is short; the cluster may still fit.
@@ -76,7 +41,9 @@ func (p kindPreflight) Apply(ctx context.Context, facts bootstrap.Facts, report 
 	if err != nil {
 		return facts, err
 	}
-	report.Warn("%s", seen.Detail)
+	if seen.State == bootstrap.Differs {
+		report.Warn("%s", seen.Detail)
+	}
 	return facts, nil
 }
 
@@ -90,54 +57,34 @@ func (p kindPreflight) look(ctx context.Context) (*kindcluster.Engine, kindclust
 }
 
 func describe(e *kindcluster.Engine) string {
-	return fmt.Sprintf("%s %s, %d CPU, %d GiB", e.Command, e.Info.Version, e.Info.CPUs, e.Info.Memory/gibibyte)
+	return fmt.Sprintf("%s %s, %d CPU, %d GiB", e.Command, e.Info.Version, e.Info.CPUs, e.Info.Memory/machine.Gibibyte)
 }
 
-func (kindPreflight) memory(_ context.Context, e *kindcluster.Engine) error {
-	if e.Info.Memory == 0 || e.Info.Memory >= needKindMemory {
-		return nil
-	}
-	return &RoomError{What: "memory of " + e.Command, Found: fmt.Sprintf("%d MiB", e.Info.Memory/mebibyte), Expected: fmt.Sprintf("%d MiB", needKindMemory/mebibyte)}
-}
-
-// room looks at the disk of the engine, when its folder can be seen from here.
-func (kindPreflight) room(ctx context.Context, e *kindcluster.Engine) error {
-	usage, err := disk.UsageWithContext(ctx, e.Info.Root)
-	if err != nil || usage.Free >= needKindDisk {
-		return nil //nolint:nilerr // it is on another machine, or hidden from this user
-	}
-	return &RoomError{
-		What: "disk below " + e.Info.Root, Found: fmt.Sprintf("%d MiB free", usage.Free/mebibyte),
-		Expected: fmt.Sprintf("%d MiB", needKindDisk/mebibyte), Fix: e.Command + " system prune",
-	}
-}
-
-// inotify looks at the kernel's limits; where they cannot be seen, the engine is elsewhere.
-func (p kindPreflight) inotify() error {
-	var faults []error
-	for name, want := range inotifyLimits() {
-		data, err := os.ReadFile(p.proc + "/sys/fs/inotify/" + name)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			continue
+// engineMemory asks for the memory that the engine has, which may be that of a virtual machine, and of a machine that it
+// shares with others for what is free.
+func engineMemory(e *kindcluster.Engine, l machine.Limits) check.Check {
+	free := machine.Memory(l)
+	return check.Check{ID: free.ID, Group: free.Group, Question: free.Question, Ask: func(ctx context.Context) check.Answer {
+		if e.Info.Memory > 0 && uint64(e.Info.Memory) < l.Need {
+			return check.Differ(check.Fix{Command: "give " + e.Command + " more memory, in its settings or those of its virtual machine"},
+				fmt.Sprintf("at least %d MiB", l.Need/machine.Mebibyte), fmt.Sprintf("%d MiB", e.Info.Memory/machine.Mebibyte), "memory of %s", e.Command)
 		}
-		if err != nil {
-			return fmt.Errorf("look at inotify: %w", err)
+		a := free.Ask(ctx)
+		if a.Verdict == check.Fail { // what others take may be swapped out; the cluster may still fit
+			a.Verdict = check.Warn
 		}
-		if found, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && found < want {
-			faults = append(faults, &RoomError{
-				What: "fs.inotify." + name, Found: strconv.Itoa(found), Expected: strconv.Itoa(want),
-				Fix: fmt.Sprintf("sudo sysctl fs.inotify.%s=%d", name, 4*want), //nolint:mnd // room for other programs
-			})
-		}
-	}
-	return errors.Join(faults...)
+		return a
+	}}
 }
 
-// available is the free memory in bytes, 0 when the engine has another machine's memory.
-func available(ctx context.Context, e *kindcluster.Engine) uint64 {
-	memory, err := mem.VirtualMemoryWithContext(ctx)
-	if err != nil || e.Info.Memory > int64(memory.Total) || e.Info.Memory < int64(memory.Total)/2 { //nolint:gosec // fits
-		return 0
+// Engine says which container engine answers, or why none does.
+func Engine(ctx context.Context, want string) (string, error) {
+	engine, err := kindcluster.Detect(ctx, want)
+	if err != nil {
+		return "", err
 	}
-	return memory.Available
+	return describe(engine), nil
 }
+
+// ErrEnginePermission says that an engine is there, and that this user may not talk to it.
+var ErrEnginePermission = kindcluster.ErrPermission

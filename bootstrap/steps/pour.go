@@ -62,5 +62,8 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// mebibyte is the unit in which people read sizes of images.
+const mebibyte = 1 << 20
+
 // tellEvery is how often the progress of an image is told.
 const tellEvery = time.Second

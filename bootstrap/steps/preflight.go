@@ -2,19 +2,60 @@ package steps
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/shirou/gopsutil/v4/disk"
-	"github.com/shirou/gopsutil/v4/mem"
+	"strings"
+	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/check/machine"
 )
 
-const (
-	mebibyte   = 1 << 20
-	needDisk   = 256 * mebibyte
-	wantMemory = 600 * mebibyte
-)
+// RoomError says that the machine lacks something that an environment needs.
+type RoomError struct {
+	// Failures are the checks that failed, each with what was found, what was expected and what helps.
+	Failures []check.Result
+}
+
+// Error lists the failures, one a line.
+func (e *RoomError) Error() string {
+	var lines []string
+	for _, f := range e.Failures {
+		line := f.ID + ": " + f.Reason
+		if f.Expected != "" {
+			line += ": found " + f.Found + ", expected " + f.Expected
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ask runs checks as a step looks: a failure is a RoomError, a warning makes the step one that has something to say.
+func ask(ctx context.Context, facts bootstrap.Facts, checks ...check.Check) (bootstrap.Observation, error) {
+	results, err := check.Run(ctx, checks, time.Now)
+	if err != nil {
+		return bootstrap.Observation{}, err
+	}
+	seen := bootstrap.Observation{State: bootstrap.Ready, Facts: facts}
+	report := check.Report{Checks: results}
+	if bad := report.Failures(); len(bad) > 0 {
+		return bootstrap.Observation{}, &RoomError{Failures: bad}
+	}
+	var warnings, fine []string
+	for _, r := range results {
+		switch r.Verdict {
+		case check.Warn:
+			warnings = append(warnings, r.Reason)
+		case check.Pass:
+			fine = append(fine, r.Reason)
+		case check.Fail, check.Skip:
+		}
+	}
+	seen.Detail = strings.Join(fine, ", ")
+	if len(warnings) > 0 {
+		seen.State, seen.Detail = bootstrap.Differs, strings.Join(warnings, "; ")
+	}
+	return seen, nil
+}
 
 // preflight looks whether the machine has room. It makes nothing.
 type preflight struct{ dir string }
@@ -22,22 +63,8 @@ type preflight struct{ dir string }
 func (preflight) Name() string { return "preflight" }
 
 func (p preflight) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
-	free, err := disk.UsageWithContext(ctx, p.dir)
-	if err != nil {
-		return bootstrap.Observation{}, fmt.Errorf("look at the disk of %s: %w", p.dir, err)
-	}
-	if free.Free < needDisk {
-		return bootstrap.Observation{}, fmt.Errorf("%s has %d MiB free, expected at least %d MiB", p.dir, free.Free/mebibyte, needDisk/mebibyte)
-	}
-	memory, err := mem.VirtualMemoryWithContext(ctx)
-	if err != nil {
-		return bootstrap.Observation{}, fmt.Errorf("look at the memory: %w", err)
-	}
-	state, detail := bootstrap.Ready, fmt.Sprintf("%d MiB memory and %d MiB disk free", memory.Available/mebibyte, free.Free/mebibyte)
-	if memory.Available < wantMemory {
-		state = bootstrap.Differs
-	}
-	return bootstrap.Observation{State: state, Detail: detail, Facts: facts}, nil
+	memory, room := machine.Embedded()
+	return ask(ctx, facts, machine.Memory(memory), machine.Disk(p.dir, room))
 }
 
 // Apply can only say what is short; the cluster may still fit.
@@ -46,6 +73,8 @@ func (p preflight) Apply(ctx context.Context, facts bootstrap.Facts, report boot
 	if err != nil {
 		return facts, err
 	}
-	report.Warn("%s; the environment takes about 400 MiB memory", seen.Detail)
+	if seen.State == bootstrap.Differs {
+		report.Warn("%s", seen.Detail)
+	}
 	return facts, nil
 }

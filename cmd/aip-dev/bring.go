@@ -132,7 +132,10 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 		show.Close()
 		return facts, applied, errors.Join(a.upFailed(err, how), keepDescription(err, last, folder))
 	}
-	return facts, applied, nil
+	if applied > 0 { // tokens of before may be of another key, or of a client as it was
+		err = dropTokens(folder)
+	}
+	return facts, applied, err
 }
 
 // keepDescription puts the description of the last run back when the environment refused a change: it is still as it was.

@@ -96,6 +96,7 @@ func (a *app) explainTyped(err error) error {
 	var port *steps.PortError
 	var differs *steps.RecreateError
 	var taken *ports.TakenError
+	var room *steps.RoomError
 	if told := a.explainShared(err); told != nil {
 		return told
 	}
@@ -122,6 +123,8 @@ func (a *app) explainTyped(err error) error {
 		return failure.Wrap(err, failure.Conflict, []string{a.command("stop") + " && " + a.command(fmt.Sprintf("up --%s-port %d", port.What, port.Expects))}, "")
 	case errors.As(err, &differs):
 		return failure.Wrap(err, failure.Conflict, []string{a.command("up --recreate") + "  # shows what is lost, and asks"}, "")
+	case errors.As(err, &room):
+		return failure.Wrap(err, failure.Failed, []string{room.Failures[0].Fix.Command, a.command("doctor")}, "%v; nothing was made", err)
 	case errors.As(err, &taken):
 		return failure.Wrap(err, failure.Conflict, []string{a.command("up") + "  # without the port: the next free one is taken"}, "")
 	default:

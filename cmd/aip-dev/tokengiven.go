@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +25,8 @@ type given struct {
 	client string
 	// session is the environment, nil when there is none.
 	session *session.Session
+	// closed is why there is no environment.
+	closed error
 	// refused is why the issuer gave the client none.
 	refused error
 }
@@ -34,8 +35,7 @@ type given struct {
 // token on the command line itself is refused, as every process of the machine can read it there.
 func (a *app) givenToken(c *cobra.Command, args []string, file string, fresh bool) (given, error) {
 	g := given{from: "the standard input"}
-	var closed error
-	g.session, closed = a.open()
+	g.session, g.closed = a.open()
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
@@ -60,8 +60,8 @@ func (a *app) givenToken(c *cobra.Command, args []string, file string, fresh boo
 	case looksLikeToken(name):
 		return g, failure.New(failure.Usage, []string{c.CommandPath() + " < FILE", "pbpaste | " + c.CommandPath()},
 			"a token on the command line can be read by every process of this machine: expected it on the standard input or in --file; get a new one")
-	case closed != nil:
-		return g, closed
+	case g.closed != nil:
+		return g, g.closed
 	}
 	g.client, g.from = name, "client "+name
 	t, err := a.mint(c, g.session, name, "", fresh)
@@ -103,15 +103,4 @@ func (a *app) readFile(path, flag string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return data, nil
-}
-
-// others returns the clients of an environment with one of the roles, but for one of them.
-func others(s *session.Session, but string, roles ...string) []string {
-	var ids []string
-	for _, c := range s.Facts.Identity.Clients {
-		if c.ID != but && slices.Contains(roles, c.Role) {
-			ids = append(ids, c.ID)
-		}
-	}
-	return ids
 }

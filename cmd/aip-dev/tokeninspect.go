@@ -11,11 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aip-dev/aip-dev/internal/doctor"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/token"
-	"github.com/aip-dev/aip-dev/internal/token/why"
 )
 
 // issuerLimit bounds one question to an issuer.
@@ -146,15 +146,7 @@ func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.K
 	if d.Issuer != identity.IssuerURL {
 		return token.Keys{}, fmt.Errorf("its iss is not the environment's issuer (%s), and neither --issuer-url nor --jwks says whose keys count", identity.IssuerURL)
 	}
-	return token.FetchKeys(ctx, reach(identity.IssuerURL, identity.Address, identity.External), identity.IssuerURL)
-}
-
-// reach returns a client that reaches an environment's issuer from this machine.
-func reach(issuerURL, address string, external bool) *http.Client {
-	if external {
-		address = ""
-	}
-	return why.Reach(issuerURL, address, issuerLimit)
+	return token.FetchKeys(ctx, doctor.Reach(identity), identity.IssuerURL)
 }
 
 // faults says what is wrong with a token apart from its signature.

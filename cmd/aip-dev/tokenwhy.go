@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -16,11 +13,10 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
-	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authz"
-	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/doctor"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/internal/session"
@@ -89,7 +85,7 @@ func newTokenWhy(a *app) *cobra.Command {
 // explainToken asks why the gateway takes or refuses a token.
 func (a *app) explainToken(ctx context.Context, g given, o whyOptions) (why.Report, error) {
 	if g.refused != nil {
-		return a.refusedMint(g), nil
+		return a.refusedMint(g), nil //nolint:nilerr // the report is about the refusal
 	}
 	q, err := a.question(ctx, g, o.gateway)
 	if err != nil {
@@ -126,60 +122,21 @@ func (a *app) refusedMint(g given) why.Report {
 
 // question returns what is known of the gateway that a token is for: that of the environment, unless flags name another.
 func (a *app) question(ctx context.Context, g given, flags []string) (why.Question, error) {
-	q := why.Question{Raw: g.raw, Now: a.now}
-	args := flags
-	if len(flags) == 0 {
-		if g.session == nil {
-			_, err := a.open()
-			return q, err
-		}
-		var err error
-		if args, err = g.session.GatewayArgs(ctx); err != nil {
-			return q, err
-		}
-	}
-	options, err := gateway.FromArgs(args)
-	if err != nil {
-		return q, failure.Wrap(err, failure.Usage, []string{"aip-dev gateway --help"}, "")
-	}
-	q.Gateway = options
 	if len(flags) > 0 {
-		q.HTTP, q.Fixes = why.Reach(options.OIDC.IssuerURL, "", issuerLimit), foreignFixes(options.OIDC.IssuerURL)
-		return q, nil
+		options, err := gateway.FromArgs(flags)
+		if err != nil {
+			return why.Question{}, failure.Wrap(err, failure.Usage, []string{"aip-dev gateway --help"}, "")
+		}
+		return why.Question{
+			Raw: g.raw, Gateway: options, HTTP: why.Reach(options.OIDC.IssuerURL, "", issuerLimit), Fixes: foreignFixes(options.OIDC.IssuerURL), Now: a.now,
+		}, nil
 	}
-	identity := g.session.Facts.Identity
-	address := identity.Address
-	if options.OIDC.IssuerURL != identity.IssuerURL {
-		address = "" // the gateway has another issuer than the environment's
+	if g.session == nil {
+		return why.Question{}, g.closed
 	}
-	q.HTTP, q.Fixes = reach(options.OIDC.IssuerURL, address, identity.External), a.fixes(g)
-	q.Ready = func(ctx context.Context) string { return unready(ctx, g.session.Facts.Gateway.URL) }
-	q.Whoami = func(ctx context.Context, raw string) why.Seen { return seenBy(ctx, g.session.Facts.Gateway.URL, raw) }
-	q.GatewayTime = clockAt(ctx, g.session.Facts.Gateway.URL+"/healthz")
-	return q, nil
-}
-
-// fixes are the commands for the environment at hand.
-func (a *app) fixes(g given) why.Fixes {
-	client := g.client
-	if client == "" {
-		client = g.session.First(bootstrap.RoleAgent, bootstrap.RoleReviewer, bootstrap.RoleAdmin)
-	}
-	up := check.Fix{Command: a.command("up") + " && " + a.command("token "+client+" --fresh"), Repair: check.RepairUp}
-	other := check.Fix{}
-	if ids := others(g.session, client, bootstrap.RoleReviewer); len(ids) > 0 {
-		other.Command = a.command("request approve NAME --as " + ids[0])
-	}
-	return why.Fixes{
-		Mint:   check.Fix{Command: a.command("token " + client + " --fresh"), Repair: check.RepairTokens},
-		Issuer: up, Configure: up, Other: other,
-		Role: func(id, role string) check.Fix {
-			return check.Fix{Command: a.command("agent add " + id + " --role " + role)}
-		},
-		Restart: check.Fix{Command: "kubectl rollout restart deployment -n " + g.session.Facts.Gateway.Namespace + " -l app.kubernetes.io/component=gateway"},
-		Keep:    check.Fix{Command: a.command("proxy --as "+client) + "  # adds and renews the token"},
-		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true  # on the machine whose clock is wrong"},
-	}
+	q, err := doctor.Ask(ctx, g.session, g.raw, g.client, a.command)
+	q.Now = a.now
+	return q, err
 }
 
 // foreignFixes are the commands for a gateway that is no part of an environment.
@@ -194,82 +151,6 @@ func foreignFixes(issuer string) why.Fixes {
 		Restart: check.Fix{Command: "kubectl rollout restart deployment/aip-k8s-gateway -n aip-k8s-system"},
 		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true"},
 	}
-}
-
-// unready asks the gateway why it is not ready, in its own words; "" when it is, or is not there to answer.
-func unready(ctx context.Context, url string) string {
-	status, body, err := fetch(ctx, url+"/readyz", "")
-	if err != nil || status == http.StatusOK {
-		return ""
-	}
-	return strings.TrimSpace(body)
-}
-
-// seenBy shows a token to a gateway and returns what it says.
-func seenBy(ctx context.Context, url, raw string) why.Seen {
-	status, body, err := fetch(ctx, url+"/whoami", raw)
-	if err != nil {
-		return why.Seen{Text: "nothing answers at " + url}
-	}
-	seen := why.Seen{Status: status}
-	if status == http.StatusOK {
-		var who wire.Whoami
-		if json.Unmarshal([]byte(body), &who) != nil {
-			return why.Seen{Text: url + " is no gateway"}
-		}
-		seen.Identity, seen.Roles = who.Identity, who.Roles
-		return seen
-	}
-	var told struct {
-		Error string `json:"error"`
-	}
-	if json.Unmarshal([]byte(body), &told) == nil {
-		seen.Text = told.Error
-	}
-	return seen
-}
-
-// fetch gets a short document, with a bearer token when there is one.
-func fetch(ctx context.Context, url, bearer string) (status int, body string, err error) {
-	const most = 64 << 10
-	ctx, cancel := context.WithTimeout(ctx, issuerLimit)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	if bearer != "" {
-		request.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	client := once()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	answer, err := client.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = answer.Body.Close() }() // it was only read from
-	data, err := io.ReadAll(io.LimitReader(answer.Body, most))
-	return answer.StatusCode, string(data), err
-}
-
-// clockAt returns what time a server believes it is, zero when it does not say.
-func clockAt(ctx context.Context, url string) time.Time {
-	ctx, cancel := context.WithTimeout(ctx, issuerLimit)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
-	if err != nil {
-		return time.Time{}
-	}
-	answer, err := once().Do(request)
-	if err != nil {
-		return time.Time{}
-	}
-	_ = answer.Body.Close() // a HEAD has none
-	at, err := http.ParseTime(answer.Header.Get("Date"))
-	if err != nil {
-		return time.Time{}
-	}
-	return at
 }
 
 // readRequest returns a request as Kubernetes keeps it.

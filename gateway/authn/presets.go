@@ -74,7 +74,7 @@ func (o *Options) apply() error {
 }
 
 // Effective returns o with the claims that a Verifier of these options works with, or says what is wrong with them.
-func (o Options) Effective() (Options, error) {
+func Effective(o Options) (Options, error) {
 	err := o.apply()
 	return o, err
 }

@@ -34,7 +34,7 @@ func layers() []layer {
 		// Building: steps know adapters, adapters know their SDK and nothing of this program.
 		{of: []string{"bootstrap"}, may: []string{"internal/progress"}},
 		{of: []string{"bootstrap/steps"}, may: append([]string{
-			"bootstrap", "manifests", "internal/issuer", "internal/ports", "internal/progress",
+			"bootstrap", "manifests", "internal/check", "internal/check/machine", "internal/issuer", "internal/ports", "internal/progress",
 		}, adapters...)},
 		{of: []string{"bootstrap/kubelet/..."}, may: []string{"bootstrap/kubelet/...", "internal/safetext"}},
 		{of: []string{"bootstrap/..."}},
@@ -57,6 +57,12 @@ func layers() []layer {
 		// The gateway's own code says why it refuses a token.
 		{of: []string{"internal/token/why"}, may: []string{"internal/token", "internal/check", "gateway", "gateway/authn", "gateway/authz", "api/..."}},
 		{of: []string{"internal/check"}, may: []string{"internal/safetext"}},
+		{of: []string{"internal/check/machine"}, may: []string{"internal/check"}},
+		// The checks of an environment look at all of its parts.
+		{of: []string{"internal/doctor"}, may: []string{
+			"bootstrap", "bootstrap/daemon", "bootstrap/keycloak", "bootstrap/steps", "gateway", "gateway/...", "api/...", "internal/check", "internal/check/machine",
+			"internal/ports", "internal/session", "internal/state", "internal/token", "internal/token/why",
+		}},
 		{of: []string{"internal/progress", "internal/failure"}, may: []string{"internal/safetext"}},
 		{of: []string{"internal/testkit"}, may: []string{"api/..."}},
 		{of: []string{"internal/..."}},
@@ -85,7 +91,7 @@ func sdks() []sdk {
 		{"github.com/charmbracelet/bubbles", []string{"tui/..."}},
 		{"github.com/charmbracelet/lipgloss", []string{"tui/..."}},
 		{"github.com/spf13/cobra", []string{"cmd/..."}},
-		{"github.com/shirou/gopsutil", []string{"internal/ports", "bootstrap/steps", "test/..."}},
+		{"github.com/shirou/gopsutil", []string{"internal/ports", "internal/check/machine", "bootstrap/steps", "test/..."}},
 	}
 }
 

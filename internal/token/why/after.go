@@ -53,23 +53,28 @@ func (r *replay) compare(ctx context.Context, raw string, header error, found re
 	}
 	seen := r.Whoami(ctx, raw)
 	r.report.Gateway = &seen
+	r.add(RowGateway, r.agreement(seen, found))
+}
+
+// agreement says whether the gateway did what its configuration says.
+func (r *replay) agreement(seen Seen, found refusal) check.Answer {
 	accepts := seen.Status == http.StatusOK
 	lawful := found.row == "" || found.row == RowRole // /whoami asks for no role
 	switch {
 	case seen.Status == 0:
-		r.add(RowGateway, check.Failed(r.Fixes.Restart, "the gateway does not answer: %s", seen.Text))
+		return check.Failed(r.Fixes.Restart, "the gateway does not answer: %s", seen.Text)
 	case accepts && !lawful && found.row == RowKey:
-		r.add(RowGateway, check.Warned(r.Fixes.Restart, "the gateway still takes it: it keeps the keys it knows for up to %s", keysKept))
+		return check.Warned(r.Fixes.Restart, "the gateway still takes it: it keeps the keys it knows for up to %s", keysKept)
 	case accepts != lawful:
-		r.add(RowGateway, check.Differ(r.Fixes.Restart, "the same verdict as by its configuration: "+verdictWord(lawful, found.text), verdictWord(accepts, seen.Text),
-			"the gateway disagrees with its own configuration: it runs with flags of before, or is another program"))
+		return check.Differ(r.Fixes.Restart, "the same verdict as by its configuration: "+verdictWord(lawful, found.text), verdictWord(accepts, seen.Text),
+			"the gateway disagrees with its own configuration: it runs with flags of before, or is another program")
 	case accepts && (seen.Identity != r.report.Identity || !sameRoles(seen.Roles, r.report.Roles)):
-		r.add(RowGateway, check.Differ(r.Fixes.Restart, who(r.report.Identity, r.report.Roles), who(seen.Identity, seen.Roles),
-			"the gateway sees another identity or other roles than its configuration gives: it runs with flags of before"))
+		return check.Differ(r.Fixes.Restart, who(r.report.Identity, r.report.Roles), who(seen.Identity, seen.Roles),
+			"the gateway sees another identity or other roles than its configuration gives: it runs with flags of before")
 	case accepts:
-		r.add(RowGateway, check.OK("/whoami says the same: %s", who(seen.Identity, seen.Roles)))
+		return check.OK("/whoami says the same: %s", who(seen.Identity, seen.Roles))
 	default:
-		r.add(RowGateway, check.OK("/whoami says the same: %d %s", seen.Status, seen.Text))
+		return check.OK("/whoami says the same: %d %s", seen.Status, seen.Text)
 	}
 }
 

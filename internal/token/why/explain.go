@@ -173,7 +173,11 @@ func (r *replay) noIdentity(err error) check.Answer {
 	if errors.Is(err, authn.ErrEmailUnverified) {
 		return check.Differ(r.Fixes.Configure, "email_verified true", "email_verified "+r.claim("email_verified"), "the issuer does not vouch for the email address")
 	}
-	return check.Differ(r.Fixes.Configure, "a claim "+strconv.Quote(claim)+" with a name in it", claim+" "+found, "no claim %q says who calls%s; no other claim stands in for it", claim, hint)
+	fix := r.Fixes.Configure
+	if r.Fixes.Claim != nil && r.report.Provider.Claim != "" {
+		fix = r.Fixes.Claim(r.report.Provider.Claim)
+	}
+	return check.Differ(fix, "a claim "+strconv.Quote(claim)+" with a name in it", claim+" "+found, "no claim %q says who calls%s; no other claim stands in for it", claim, hint)
 }
 
 // noRole explains which list does not name the caller.

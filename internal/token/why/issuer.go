@@ -51,7 +51,7 @@ func Issuer(ctx context.Context, client *http.Client, issuerURL string) (*Troubl
 		return noAnswer(err, issuerURL), time.Time{}
 	}
 	defer func() { _ = answer.Body.Close() }()                     // it was only read from
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20)) //nolint:errcheck // what it says was asked for elsewhere
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20)) // what it says was asked for elsewhere
 	at, err := http.ParseTime(answer.Header.Get("Date"))
 	if err != nil {
 		at = time.Time{}

@@ -82,6 +82,8 @@ type Fixes struct {
 	Issuer check.Fix
 	// Role gives an identity the role.
 	Role func(identity, role string) check.Fix
+	// Claim makes a claim the one that says who calls; nil stands for Configure.
+	Claim func(claim string) check.Fix
 	// Configure shows or sets the gateway's flags.
 	Configure check.Fix
 	// Restart starts the gateway anew.
