@@ -72,12 +72,9 @@ func (a *app) health(ctx context.Context) []environment.Item {
 	}
 	items := make([]environment.Item, len(r.Checks))
 	for i, c := range r.Checks {
-		items[i] = environment.Item{Kind: "health", Name: c.ID, Text: cmp.Or(c.Reason, c.Verdict), Bad: c.Verdict == verdictFail}
-		if items[i].Bad {
-			items[i].Fix = a.command("doctor --fix")
-		}
-		if len(c.Because) > 0 {
-			items[i].Text += "not asked, because of " + strings.Join(c.Because, ", ")
+		items[i] = environment.Item{Kind: "health", Name: c.ID, Text: cmp.Or(c.Reason, c.Question), Bad: c.Bad(), Fix: c.Fix.Command}
+		if c.Expected != "" {
+			items[i].Text += ": expected " + c.Expected + ", found " + c.Found
 		}
 	}
 	return items
