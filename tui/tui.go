@@ -18,6 +18,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/environment"
 	"github.com/aip-dev/aip-dev/tui/page/policies"
 	"github.com/aip-dev/aip-dev/tui/page/queue"
+	"github.com/aip-dev/aip-dev/tui/page/tour"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	Out io.Writer
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
+	// Tour is the guided tour, shown in place of the queue; nil shows the queue.
+	Tour *tour.Options
 	// Policies reads the SafetyPolicies, for which the gateway asks for the admin role; it may be nil.
 	Policies policies.Source
 	// Identities are the clients that the environment knows, Environs what there is to tell about it; both may be nil.
@@ -129,12 +132,21 @@ func look(o Options) theme.Theme {
 func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
 	decisions := newPending()
 	live := untilEnd(ctx)
-	return &root{
-		Options: o, look: look, entries: entries(o, look, live), keys: newKeyMap(),
-		osc: osc.Find(os.Getenv), live: live, feed: feed.New(o.Gateway, o.Now),
-		stack: []page.Page{queue.New(queue.Options{
+	all := entries(o, look, live)
+	var first page.Page
+	if o.Tour != nil {
+		t := *o.Tour
+		t.Look, t.Do = look, decisions.do(ctx)
+		first, all = tour.New(t), nil
+	} else {
+		first = queue.New(queue.Options{
 			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
 			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
-		})},
+		})
+	}
+	return &root{
+		Options: o, look: look, entries: all, keys: newKeyMap(),
+		osc: osc.Find(os.Getenv), live: live, feed: feed.New(o.Gateway, o.Now),
+		stack: []page.Page{first},
 	}, decisions
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/tui"
+	"github.com/aip-dev/aip-dev/tui/page/tour"
 )
 
 // defaultHold is for how long a decision can be taken back.
@@ -23,6 +24,8 @@ type queueOptions struct {
 	readOnly, ascii bool
 	noColour        bool
 	hold            time.Duration
+	// tour is shown in place of the queue.
+	tour *tour.Options
 }
 
 func newTUI(a *app) *cobra.Command {
@@ -63,8 +66,8 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	klog.SetOutput(io.Discard)
 	source := s.Source(o.as)
 	err = tui.Run(ctx, tui.Options{
-		Policies: adminOf(s),
-		Gateway:  g, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
+		Tour: o.tour, Policies: adminOf(s),
+		Gateway: g, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
 		TokenExpiry: func() (time.Time, bool) {
 			t, ok := source.Current()
 			return t.Expiry, ok

@@ -64,6 +64,7 @@ func layers() []layer {
 			"internal/ports", "internal/session", "internal/state", "internal/token", "internal/token/why",
 		}},
 		{of: []string{"internal/progress", "internal/failure"}, may: []string{"internal/safetext"}},
+		{of: []string{"internal/simulate"}, may: []string{"gateway/client", "gateway/wire", "api/..."}},
 		{of: []string{"internal/testkit"}, may: []string{"api/..."}},
 		{of: []string{"internal/..."}},
 	}

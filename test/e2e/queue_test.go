@@ -81,6 +81,38 @@ func freePorts(t *testing.T) string {
 	return flags
 }
 
+// inEnvironment brings up an embedded environment for one test, and returns what makes and what runs commands in it.
+func inEnvironment(t *testing.T, name string) (command func(string) *exec.Cmd, run func(string) string) {
+	t.Helper()
+	program, err := filepath.Abs("../../bin/aip-dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := os.MkdirTemp("", "aip-e2e-") //nolint:usetesting // the environment is ended before its folder goes
+	if err != nil {
+		t.Fatal(err)
+	}
+	command = func(line string) *exec.Cmd {
+		c := exec.Command(program, strings.Fields(line)...)
+		c.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "TERM=xterm-256color", "NO_COLOR=")
+		return c
+	}
+	run = func(line string) string {
+		t.Helper()
+		out, err := command(line).CombinedOutput()
+		if err != nil {
+			t.Fatalf("aip-dev %s: %v\n%s", line, err, out)
+		}
+		return string(out)
+	}
+	t.Cleanup(func() {
+		_ = command("down --name " + name).Run() // the test may have failed before it was up
+		_ = os.RemoveAll(state)                  // a folder below the temporary folder
+	})
+	run("up --cluster embedded --tui=never --name " + name + freePorts(t))
+	return command, run
+}
+
 // TestQueue decides requests in a real terminal against a real environment, and loses the gateway meanwhile.
 func TestQueue(t *testing.T) {
 	t.Parallel()
@@ -163,5 +195,72 @@ func TestQueue(t *testing.T) {
 	defer term.mu.Unlock()
 	if !bytes.Contains(term.raw.Bytes(), []byte("\x1b[?1049l")) {
 		t.Error("the terminal was not given back")
+	}
+}
+
+// TestTwoReviewers: two people at two terminals decide the same request. One decision counts, and the other one is
+// told who was first.
+func TestTwoReviewers(t *testing.T) {
+	t.Parallel()
+	command, run := inEnvironment(t, "two")
+	run("agent add bob --role reviewer --name two")
+	name := strings.Fields(run("request submit --name two --action delete --target k8s://prod/race --reason idle"))[0]
+
+	first := openTerminal(t, command("tui --name two --hold 0"), 120, 40)
+	second := openTerminal(t, command("tui --name two --hold 0 --as bob"), 120, 40)
+	first.until("aip-reviewer-1 (reviewer)")
+	second.until("bob (reviewer)")
+	for _, term := range []*terminal{first, second} {
+		term.until("k8s://prod/race")
+		term.until("d deny   ")
+		term.press("d")
+		term.until("reason, the agent reads this")
+	}
+	first.press("1\r")
+	first.until("denied by you")
+	second.until("already denied by aip-reviewer-1") // the key is off before it is pressed
+	second.press("2\r\x1b")
+	if got := run("request get --name two " + name); !strings.Contains(got, "Denied") || !strings.Contains(got, "wrong target") {
+		t.Errorf("found %s, expected the first reviewer's reason", got)
+	}
+
+	run("simulate same-target self-approval huge escapes --name two")
+	first.until("To decide 8")
+	second.until("To decide 8")
+	for _, term := range []*terminal{first, second} {
+		term.mu.Lock()
+		raw := term.raw.String()
+		term.mu.Unlock()
+		if strings.Contains(raw, "\x1b]52;") || strings.Contains(raw, "\x1b]0;approved") || strings.Contains(raw, "\u202e") {
+			t.Error("an agent's control characters reached the terminal")
+		}
+		term.press("q")
+	}
+}
+
+// TestTour plays the guided tour as lines and on a terminal.
+func TestTour(t *testing.T) {
+	t.Parallel()
+	command, run := inEnvironment(t, "tour")
+	if got := run("try --plain --name tour"); !strings.Contains(got, "403 reviewer role required") || strings.Contains(got, "\x1b") {
+		t.Errorf("found %s", got)
+	}
+	c := command("try --name tour")
+	term := openTerminal(t, c, 100, 30)
+	for _, step := range []struct{ until, press string }{
+		{"enter the agent asks", "\r"}, {"phase      Approved", "\r"},
+		{"2 of 4", "\r"}, {"a approve", "a"}, {"approved by aip-reviewer-1", "\r"},
+		{"3 of 4", "\r"}, {"d deny", "d"}, {"word for word", "\r"},
+		{"4 of 4", "\r"}, {"enter the agent tries", "\r"}, {"403 reviewer role required", "\r"},
+		{"That is all", "q"},
+	} {
+		term.until(step.until)
+		term.press(step.press)
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("q: %v", err)
+	}
+	if got := run("simulate all --count 10 --name tour"); strings.Contains(got, "✗") {
+		t.Errorf("found %s", got)
 	}
 }

@@ -135,6 +135,7 @@ func (w *writer) more(r *v1alpha1.AgentRequest) {
 	}
 	w.fieldIf("lease", id(r.Status.LeaseName))
 	w.fieldIf("fingerprint", id(r.Status.EvaluationFingerprint))
+	w.fieldIf("drifted from", id(r.Status.DriftedFrom))
 	if v := r.Status.ControlPlaneVerification; v != nil {
 		w.fieldIf("state", id(v.EvaluatedStateFingerprint))
 	}

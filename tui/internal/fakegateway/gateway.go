@@ -1,6 +1,7 @@
 package fakegateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -275,7 +276,7 @@ func (g *Gateway) Get(_ context.Context, namespace, name string) (wire.RequestSt
 		return wire.RequestState{}, err
 	}
 	for _, r := range g.requests {
-		if r.Name == name && r.Namespace == namespace {
+		if r.Name == name && r.Namespace == cmp.Or(namespace, "default") {
 			return wire.StateOf(r), nil
 		}
 	}
@@ -305,7 +306,7 @@ func (g *Gateway) decidable(namespace, name string, review wire.Review) (*v1alph
 		return nil, refuse(http.StatusForbidden, "reviewer role required")
 	}
 	for _, r := range g.requests {
-		if r.Name != name || r.Namespace != namespace {
+		if r.Name != name || r.Namespace != cmp.Or(namespace, "default") {
 			continue
 		}
 		switch {
