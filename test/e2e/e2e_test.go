@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ, "empty": empty,
-			"bundle": bundle(t), "damage": damage, "valid": valid,
+			"bundle": bundle(t), "damage": damage, "valid": valid, "secretless": secretless,
 		},
 	})
 }
