@@ -78,7 +78,9 @@ func secretless(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // keeps reports whether a folder of the state is there to keep what is secret: kept tokens, the store, certificates.
-func keeps(name string) bool { return name == "tokens" || name == "etcd" || name == "pki" || name == ".tmp" }
+func keeps(name string) bool {
+	return name == "tokens" || name == "etcd" || name == "pki" || name == ".tmp"
+}
 
 func skip(err error) error {
 	if err != nil {
