@@ -41,7 +41,7 @@ type contract struct {
 }
 
 // theContract is read once.
-var theContract = sync.OnceValues(func() (*contract, error) { //nolint:gochecknoglobals // never written again
+var theContract = sync.OnceValues(func() (*contract, error) {
 	s := &Server{}
 	text, err := openAPI(s.routes())
 	if err != nil {

@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/store"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
@@ -109,6 +111,28 @@ func (s *Server) report(what report) func(context.Context, caller, reportOf) (re
 		}
 		return reported{wire.Reported{Message: "successfully patched condition " + what.condition, Phase: phase}}, nil
 	}
+}
+
+// heartbeatOf answers POST /agent-requests/{name}/heartbeat: the lock on the target lasts for its whole time from now on.
+func (s *Server) heartbeatOf(ctx context.Context, who caller, in object) (reported, error) {
+	r, err := s.store.Get(ctx, in.namespace, in.name)
+	if err != nil {
+		return reported{}, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	if err := owns(who, r); err != nil {
+		return reported{}, err
+	}
+	if r.Status.Phase != v1alpha1.PhaseExecuting {
+		return reported{}, refuse(http.StatusConflict, "request is in phase %q — a heartbeat counts in Executing only", r.Status.Phase)
+	}
+	until, err := s.store.Heartbeat(ctx, r)
+	if errors.Is(err, store.ErrLockLost) {
+		return reported{}, &problem{status: http.StatusConflict, text: store.ErrLockLost.Error() + ": stop what you do", cause: err}
+	}
+	if err != nil {
+		return reported{}, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	return reported{wire.Reported{Message: "the target is held until " + until.UTC().Format(time.RFC3339), Phase: r.Status.Phase}}, nil
 }
 
 // may returns nil when the caller may make this report about r as it is stored now.

@@ -46,6 +46,10 @@ func TestServer(t *testing.T) { // see start
 			"measures":                  measured,
 			"safety policies":           safetyPolicies,
 			"audit records":             auditRecords,
+			"reports":                   reports,
+			"reports that are refused":  reportsRefused,
+			"verdicts":                  verdicts,
+			"observed":                  observed,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -109,6 +109,11 @@ func (s *Server) reportRoutes() []route {
 			"report that an approved action has begun", report,
 		},
 		{
+			http.MethodPost, "/agent-requests/{name}/heartbeat", authz.Agent, handle(s, readObject, s.heartbeatOf),
+			"report that it is still going on, so that the target stays held",
+			api{Query: []parameter{namespaceParameter()}, Answers: answers{200: wire.Reported{}}, Refuses: []int{400, 404, 409}},
+		},
+		{
 			http.MethodPost, "/agent-requests/{name}/completed", authz.Agent, handle(s, readReport, s.report(completed())),
 			"report that it succeeded", report,
 		},

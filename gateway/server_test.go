@@ -122,6 +122,7 @@ func launch(t testing.TB, i *issuer, edit ...func(*Options)) *world {
 	ended := make(chan error, 1)
 	go func() { ended <- w.server.Run(ctx) }()
 	w.end = sync.OnceValue(func() error {
+		http.DefaultClient.CloseIdleConnections() // else the gateway waits until they are closed
 		cancel()
 		return <-ended
 	})
@@ -214,7 +215,7 @@ func (w *world) submission(action string) string {
 }
 
 // targets counts the targets of the tests: one target is held by one request at a time.
-var targets atomic.Int64 //nolint:gochecknoglobals // tests run beside each other
+var targets atomic.Int64
 
 // target returns the URI of a target that no other request asks about.
 func target() string { return fmt.Sprintf("test://target/%d", targets.Add(1)) }

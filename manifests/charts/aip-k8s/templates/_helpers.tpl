@@ -76,6 +76,9 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "dedup-window" $gateway.dedupWindow)
   (list "wait-timeout" $gateway.waitTimeout)
   (list "default-action" $gateway.defaultAction)
+  (list "ops-lock-duration" $gateway.opsLockDuration)
+  (list "ops-lock-wait-timeout" $gateway.opsLockWaitTimeout)
+  (list "approved-timeout" $gateway.approvedTimeout)
   (list "unregistered-agent-policy" $gateway.unregisteredAgentPolicy)
 }}
 {{- if $auth.oidcIssuerURL }}

@@ -1,0 +1,368 @@
+package attacks
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway"
+	"github.com/aip-dev/aip-dev/gateway/authn"
+	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/store"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// Identities of the tests and their roles.
+const (
+	agent    = "agent"
+	rival    = "rival" // another agent
+	reviewer = "reviewer"
+	second   = "second-reviewer"
+	admin    = "admin"
+	both     = "agent-and-reviewer"
+	nobody   = "nobody" // a valid token and no role
+)
+
+// issuer is an OIDC provider.
+type issuer struct {
+	url    string
+	signer jose.Signer
+}
+
+func newIssuer() (*issuer, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	i := &issuer{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var document any = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "RS256", Use: "sig"}}}
+		if r.URL.Path != "/keys" {
+			document = map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"}}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(document) // the gateway sees what is missing
+	}))
+	i.url = server.URL
+	i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, (&jose.SignerOptions{}).WithType("JWT"))
+	return i, err
+}
+
+func (i *issuer) token(t testing.TB, subject string, edit ...func(map[string]any)) string {
+	t.Helper()
+	claims := map[string]any{
+		"iss": i.url, "azp": subject, "sub": "service-account-of-" + subject, "aud": []string{"aip-gateway"},
+		"exp": time.Now().Add(5 * time.Minute).Unix(), "iat": time.Now().Unix(),
+	}
+	for _, e := range edit {
+		e(claims)
+	}
+	token, err := jwt.Signed(i.signer).Claims(claims).Serialize()
+	check(t, err)
+	return token
+}
+
+// world is a running gateway.
+type world struct {
+	*issuer
+	address string
+	live    client.Client
+	logs    *lines
+	// ns is a namespace of the test's own.
+	ns string
+}
+
+// lines collects a log.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// launched are the gateway that most tests share and the error of its start. Tests use actions of their own, because
+// policies count for the requests of all namespaces.
+var launched struct { // one process, one gateway
+	once  sync.Once
+	world *world
+	err   error
+}
+
+// shared returns the shared gateway with a namespace of the test's own.
+func shared(t *testing.T) *world {
+	t.Helper()
+	kube := testkit.Kube(t)
+	launched.once.Do(func() {
+		kube.Wrap(func(base http.RoundTripper) http.RoundTripper { return faulty{base} })
+		launched.world, launched.err = launch(context.Background(), gateway.Options{Kube: kube, LockDuration: lockDuration})
+	})
+	check(t, launched.err)
+	w := *launched.world
+	w.ns = w.namespace(t)
+	return &w
+}
+
+// own returns a gateway of the test's own, which ends with it. Tests with one do not run beside others: every gateway drives
+// all requests forward.
+func own(t *testing.T, edit func(*gateway.Options)) *world {
+	t.Helper()
+	o := gateway.Options{Kube: testkit.Kube(t)}
+	edit(&o)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	w, err := launch(ctx, o)
+	check(t, err)
+	w.ns = w.namespace(t)
+	return w
+}
+
+// launch runs a gateway until ctx ends and waits until it serves.
+func launch(ctx context.Context, o gateway.Options) (*world, error) {
+	i, err := newIssuer()
+	if err != nil {
+		return nil, err
+	}
+	w := &world{issuer: i, logs: &lines{}}
+	o.OIDC = authn.Options{IssuerURL: i.url, Audience: "aip-gateway"}
+	o.Log, o.WaitTimeout = gateway.NewLogger(w.logs), 30*time.Second
+	if o.Roles.AgentSubjects == nil {
+		o.Roles = authz.Config{
+			AgentSubjects: []string{agent, rival, both}, ReviewerSubjects: []string{reviewer, second, both}, AdminSubjects: []string{admin},
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	w.address = listener.Addr().String()
+	o.Listen = func(string, string) (net.Listener, error) { return listener, nil }
+	scheme, err := store.Scheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, discoveryv1.AddToScheme} {
+		if err == nil {
+			err = add(scheme)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.live, err = client.New(store.ClientConfig(o.Kube), client.Options{Scheme: scheme}); err != nil {
+		return nil, err
+	}
+	s, err := gateway.New(o)
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = s.Run(ctx) }() // its log tells
+	return w, w.ready(ctx)
+}
+
+func (w *world) ready(ctx context.Context) error {
+	for end := time.After(30 * time.Second); ; {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.address+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if answer, err := http.DefaultClient.Do(r); err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-end:
+			return fmt.Errorf("not ready within 30 s:\n%s", w.logs)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(30 * time.Second); !ok(); {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("%s: it did not happen within 30 s", what)
+		}
+	}
+}
+
+// namespace makes a namespace.
+func (w *world) namespace(t testing.TB) string {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "attack-"}}
+	check(t, w.live.Create(t.Context(), ns))
+	return ns.Name
+}
+
+// reply is an answer of the gateway.
+type reply struct {
+	status int
+	body   string
+	header http.Header
+}
+
+// is fails the test unless the answer has a status and contains a text.
+func (r reply) is(t testing.TB, status int, text string) reply {
+	t.Helper()
+	if r.status != status || !strings.Contains(r.body, text) {
+		t.Errorf("got %d %.600s, expected %d with %q", r.status, strings.TrimSpace(r.body), status, text)
+	}
+	return r
+}
+
+func (r reply) state(t testing.TB) wire.RequestState {
+	t.Helper()
+	var out wire.RequestState
+	check(t, json.Unmarshal([]byte(r.body), &out))
+	return out
+}
+
+// as sends a request as subject.
+func (w *world) as(t testing.TB, subject, method, path, body string) reply {
+	t.Helper()
+	return w.send(t, w.token(t, subject), method, path, body)
+}
+
+// send sends a request with a token, none when it is empty.
+func (w *world) send(t testing.TB, token, method, path, body string) reply {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+w.address+path, strings.NewReader(body))
+	check(t, err)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	check(t, err)
+	defer func() { check(t, answer.Body.Close()) }()
+	text, err := io.ReadAll(answer.Body)
+	check(t, err)
+	return reply{status: answer.StatusCode, body: string(text), header: answer.Header}
+}
+
+// path returns the path of a request in the test's namespace.
+func (w *world) path(name, rest string) string {
+	return "/agent-requests/" + name + rest + "?namespace=" + w.ns
+}
+
+// submission returns a body with a target of its own.
+func (w *world) submission(action string) string {
+	return fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":"test://%s/%s","reason":"because"}`, w.ns, action, w.ns, action)
+}
+
+// submit submits as subject and returns the state.
+func (w *world) submit(t testing.TB, subject, action string) wire.RequestState {
+	t.Helper()
+	return w.as(t, subject, http.MethodPost, "/agent-requests", w.submission(action)).is(t, http.StatusCreated, `"name"`).state(t)
+}
+
+// policy stores a policy with one rule and waits until it is in force.
+func (w *world) policy(t testing.TB, rule v1alpha1.Rule) {
+	t.Helper()
+	if rule.Type == "" {
+		rule.Type = v1alpha1.RuleStateEvaluation
+	}
+	if rule.Name == "" {
+		rule.Name = "rule"
+	}
+	p := &v1alpha1.SafetyPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, GenerateName: "policy-"}, Spec: v1alpha1.SafetyPolicySpec{Rules: []v1alpha1.Rule{rule}},
+	}
+	check(t, w.live.Create(t.Context(), p))
+	eventually(t, "policy in force", func() bool {
+		check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(p), p))
+		return meta.IsStatusConditionTrue(p.Status.Conditions, "Valid")
+	})
+}
+
+// holds stores a policy that asks for a reviewer for one action.
+func (w *world) holds(t testing.TB, action string) {
+	t.Helper()
+	w.policy(t, v1alpha1.Rule{Action: v1alpha1.ActionRequireApproval, Expression: fmt.Sprintf("request.spec.action == %q", action)})
+}
+
+// stored returns a request as the API server has it.
+func (w *world) stored(t testing.TB, name string) *v1alpha1.AgentRequest {
+	t.Helper()
+	var r v1alpha1.AgentRequest
+	check(t, w.live.Get(t.Context(), client.ObjectKey{Namespace: w.ns, Name: name}, &r))
+	return &r
+}
+
+// phase waits until a request is in a phase.
+func (w *world) phase(t testing.TB, name string, want v1alpha1.Phase) *v1alpha1.AgentRequest {
+	t.Helper()
+	var r *v1alpha1.AgentRequest
+	eventually(t, name+" is "+string(want), func() bool {
+		r = w.stored(t, name)
+		return r.Status.Phase == want
+	})
+	return r
+}
+
+const (
+	// lockDuration is that of the shared gateway.
+	lockDuration = 3 * time.Second
+	// unreachable is a name that the API server fails to look up.
+	unreachable = "unreachable"
+)
+
+func inNamespace(ns string) client.ListOption { return client.InNamespace(ns) }
+
+// faulty answers lookups of the deployment unreachable with an error, and passes the rest on.
+type faulty struct{ base http.RoundTripper }
+
+func (f faulty) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/deployments/"+unreachable) {
+		return f.base.RoundTrip(r)
+	}
+	return &http.Response{
+		StatusCode: http.StatusInternalServerError, Status: "500 Internal Server Error", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+		Body: io.NopCloser(strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`)),
+	}, nil
+}
