@@ -131,7 +131,6 @@ waits() {
   at_most 5000 'until up says that the pod is unschedulable' "$(told_after gateway unschedulable)"
   check "kubectl uncordon $node"
   check "$up" 'has Ready'
-  check 'kubectl set image -n aip-k8s-system deployment/aip-k8s-gateway *=localhost:1/none:v1'
   check 'kubectl set image -n keycloak deployment/keycloak *=localhost:1/none:v1'
   check "$up --timeout 20s" 'exit 1' 'has localhost:1/none:v1'
   at_most 5000 'until up says that the image cannot be pulled' "$(told_after identity localhost:1/none:v1)"
