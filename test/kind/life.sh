@@ -76,6 +76,7 @@ created() {
   took "kind create cluster --wait 3m --name $baseline --image $NODE_IMAGE --config $work/baseline.yaml --kubeconfig $work/baseline"
   plain=$TAKEN
   check "kind delete cluster --name $baseline --kubeconfig $work/baseline"
+  docker network rm kind >/dev/null # kind leaves it behind
   took "$up" 'has Ready in' 'has gateway    http://localhost:8080'
   keycloak=$(step_took identity)
   at_most 25000 "up, without the step that starts Keycloak (${keycloak} ms), over kind create cluster" "$((TAKEN - keycloak - plain))"
