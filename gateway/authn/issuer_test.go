@@ -28,7 +28,7 @@ const (
 )
 
 // began is the time at which the clocks of the tests start.
-var began = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // never written again
+var began = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC) // never written again
 
 // clock stands still until it is moved.
 type clock struct{ ahead atomic.Int64 }

@@ -9,7 +9,7 @@ import (
 )
 
 // reports is the published schema of what doctor prints.
-var reports = sync.OnceValues(func() (*jsonschema.Schema, error) { //nolint:gochecknoglobals // read once
+var reports = sync.OnceValues(func() (*jsonschema.Schema, error) { // read once
 	return jsonschema.NewCompiler().Compile("../../docs/doctor.schema.json")
 })
 

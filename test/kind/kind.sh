@@ -3,7 +3,7 @@
 # cluster`, used, interrupted at every step, its Keycloak and its container engine restarted, stopped, started and taken
 # down. The guide runs before it, word for word. `make e2e` calls this.
 #
-#   kind.sh [guide] [life]    both when none is named
+#   kind.sh [guide] [life] [alike]    all when none is named; alike runs the scripts of ../e2e that make sense here
 #
 # It needs an engine and the images of ../images. Everything that the program keeps lies in a folder of its own.
 # shellcheck source-path=SCRIPTDIR
@@ -15,17 +15,23 @@ repository=$(cd "$folder/../.." && pwd)
 PATH=$repository/bin:$repository/bin/tools:$PATH
 export AIP_CLUSTER=kind NODE_IMAGE=${NODE_IMAGE:-aip-dev/node:v1.37.2}
 export AIP_UP="--node-image $NODE_IMAGE"
+GOCACHE=$(go env GOCACHE) # the program's own cache is moved, Go's is not
+export GOCACHE
 
 # shellcheck source=../guide/lib.sh
 . "$folder/../guide/lib.sh"
 # shellcheck source=life.sh
 . "$folder/life.sh"
 
-[ $# -gt 0 ] || set -- guide life
+[ $# -gt 0 ] || set -- guide life alike
 for what in "$@"; do
   case $what in
     guide) printf '\n== the guide, in a Kind cluster\n'; "$folder/../guide/guide.sh" || exit ;;
     life) printf '\n== the life of an environment in a Kind cluster\n'; life || exit ;;
-    *) echo "kind.sh: found $what, expected guide or life" >&2; exit 2 ;;
+    alike)
+      printf '\n== the same commands and answers as in an embedded environment\n'
+      (cd "$repository" && go test -count=1 -v -parallel 1 -timeout 20m -run '^TestScripts$/^(main|agent)$|^TestAgentUnderLoad$' ./test/e2e) || exit
+      ;;
+    *) echo "kind.sh: found $what, expected guide, life or alike" >&2; exit 2 ;;
   esac
 done

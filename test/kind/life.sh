@@ -26,7 +26,6 @@ life() {
   engine_restarts
   stopped
   removed
-  alike
   kept
   printf '\n%d passed, %d failed\n' "$((number - failed))" "$failed"
   [[ $failed -eq 0 ]]
@@ -236,13 +235,6 @@ removed() {
   check 'curl -s http://localhost:8090/realms/aip' 'exit 7'
   check "find $XDG_STATE_HOME -mindepth 2" 'hasnot life'
   check "pgrep -f 'aip-dev .*$environment'" 'exit 1'
-}
-
-# alike runs the scripts of the embedded environment in kind: the same commands get the same answers.
-alike() {
-  part 'The same commands and answers as in an embedded environment'
-  check "cd $repository && AIP_CLUSTER=kind go test -count=1 -v -timeout 15m -run '^TestScripts$/^(main|agent)$|^TestAgentUnderLoad$' ./test/e2e" \
-    'has --- PASS: TestScripts/main' 'has --- PASS: TestScripts/agent' 'has --- PASS: TestAgentUnderLoad'
 }
 
 kept() {
