@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/audit"
 	"github.com/aip-dev/aip-dev/tui/page/environment"
 	"github.com/aip-dev/aip-dev/tui/page/policies"
+	"github.com/aip-dev/aip-dev/tui/page/tokens"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -27,6 +28,9 @@ func entries(o Options, look theme.Theme, do page.Do) []page.Entry {
 	}
 	if o.Policies != nil {
 		all = append(all, page.Entry{Key: bind("P", "policies"), New: func() page.Page { return policies.New(look, o.Policies, do) }})
+	}
+	if o.Tokens != nil {
+		all = append(all, page.Entry{Key: bind("T", "token"), New: func() page.Page { return tokens.New(look, o.Tokens, o.Identity, do) }})
 	}
 	if o.Environs != nil {
 		all = append(all, page.Entry{Key: bind("E", "environment"), New: func() page.Page { return environment.New(look, o.Environs, do) }})

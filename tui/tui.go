@@ -18,6 +18,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/environment"
 	"github.com/aip-dev/aip-dev/tui/page/policies"
 	"github.com/aip-dev/aip-dev/tui/page/queue"
+	"github.com/aip-dev/aip-dev/tui/page/tokens"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -49,6 +50,8 @@ type Options struct {
 	Hold time.Duration
 	// Tour is the guided tour, shown in place of the queue; nil shows the queue.
 	Tour *tour.Options
+	// Tokens explains tokens; it may be nil.
+	Tokens tokens.Source
 	// Policies reads the SafetyPolicies, for which the gateway asks for the admin role; it may be nil.
 	Policies policies.Source
 	// Identities are the clients that the environment knows, Environs what there is to tell about it; both may be nil.

@@ -66,7 +66,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	klog.SetOutput(io.Discard)
 	source := s.Source(o.as)
 	err = tui.Run(ctx, tui.Options{
-		Tour: o.tour, Policies: adminOf(s),
+		Tour: o.tour, Policies: adminOf(s), Tokens: tokenDesk{a, s},
 		Gateway: g, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
 		TokenExpiry: func() (time.Time, bool) {
 			t, ok := source.Current()

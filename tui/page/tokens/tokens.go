@@ -1,0 +1,222 @@
+// Package tokens is the page about a token: whether the gateway takes it, why not and what helps, and every claim in
+// words. The token is pasted, or minted for a client of the environment; it is never shown.
+package tokens
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/browse"
+	"github.com/aip-dev/aip-dev/tui/part/prompt"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/theme"
+)
+
+// Report is what became of a token.
+type Report struct {
+	Accepted bool
+	// Answer is what the gateway answers to it.
+	Answer string
+	// Rows are the gateway's checks in its order, up to the first refusal.
+	Rows []check.Result
+	// Claims are what it says of itself, which is verified only if it was accepted.
+	Claims []token.Claim
+}
+
+// Source explains tokens.
+type Source interface {
+	// Clients are those for which tokens can be minted.
+	Clients() []string
+	// Why explains a token that was pasted, or a new one of a client when raw is empty.
+	Why(ctx context.Context, raw, client string) (Report, error)
+}
+
+// pasteLimit is how many characters of a paste are taken: more than any header holds.
+const pasteLimit = 1 << 16
+
+// Page is the page.
+type Page struct {
+	*browse.Page
+	look   theme.Theme
+	source Source
+	width  int
+
+	// raw is what was pasted, client whose token is wanted otherwise.
+	raw, client string
+	paste       *prompt.Prompt
+
+	pasteKey, mintKey, send, cancel key.Binding
+}
+
+// New returns the page, which begins with a token of the client.
+func New(look theme.Theme, source Source, client string, do page.Do) *Page {
+	bind := func(shown, does string, names ...string) key.Binding {
+		return key.NewBinding(key.WithKeys(names...), key.WithHelp(shown, does))
+	}
+	p := &Page{
+		look: look, source: source, client: client,
+		pasteKey: bind("p", "paste a token", "p"), mintKey: bind("1-9", "token of a client", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+		send: bind("enter", "explain it", "enter"), cancel: bind("esc", "back", "esc"),
+	}
+	p.Page = browse.New(browse.Options{
+		Title: "Token", Look: look, Do: do, Empty: "no token",
+		Columns: []browse.Column{{Title: "WHAT", Width: 18}, {Title: "FOUND"}},
+		Load: func(ctx context.Context) ([]browse.Row, error) {
+			report, err := source.Why(ctx, p.raw, p.client)
+			if err != nil {
+				return nil, fmt.Errorf("explain the token: %w", err)
+			}
+			return rows(look, report), nil
+		},
+	})
+	return p
+}
+
+// Resize implements page.Page.
+func (p *Page) Resize(width, height int) {
+	p.width = width
+	p.Page.Resize(width, height)
+}
+
+// Update implements page.Page.
+func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	pressed, ok := msg.(tea.KeyMsg)
+	switch {
+	case ok && p.paste != nil:
+		return p.typePaste(pressed)
+	case ok && p.Page.Prompt() == nil && key.Matches(pressed, p.pasteKey):
+		line := prompt.New(p.look, pasteLimit)
+		p.paste = &line
+		return nil
+	case ok && p.Page.Prompt() == nil && key.Matches(pressed, p.mintKey):
+		if n := int(pressed.Runes[0] - '1'); n < len(p.source.Clients()) {
+			p.raw, p.client = "", p.source.Clients()[n]
+			return p.Page.Init()
+		}
+		return nil
+	default:
+		return p.Page.Update(msg)
+	}
+}
+
+func (p *Page) typePaste(msg tea.KeyMsg) tea.Cmd {
+	switch {
+	case key.Matches(msg, p.cancel):
+		p.paste = nil
+		return nil
+	case key.Matches(msg, p.send):
+		p.raw, p.client = p.paste.Value(), ""
+		p.paste = nil
+		return p.Page.Init()
+	default:
+		return p.paste.Update(msg)
+	}
+}
+
+// Keys implements page.Page.
+func (p *Page) Keys() []page.Key {
+	if p.paste != nil {
+		return []page.Key{{Binding: p.send}, {Binding: p.cancel}}
+	}
+	keys := p.Page.Keys()
+	return append(append(keys[:1:1], page.Key{Binding: p.pasteKey}, page.Key{Binding: p.mintKey}), keys[1:]...)
+}
+
+// Prompt implements page.Prompter. What is pasted is counted and not shown.
+func (p *Page) Prompt() []string {
+	if p.paste == nil {
+		return p.Page.Prompt()
+	}
+	n := len([]rune(p.paste.Value()))
+	words := " paste the token, or the whole Authorization header"
+	if n > 0 {
+		words = fmt.Sprintf(" %d characters, not shown", n)
+	}
+	if p.paste.Full() {
+		words += "; that is too long for a token"
+	}
+	return []string{"", text.Cut(words, p.width, p.look.Cut), " enter explain it   esc back"}
+}
+
+// View implements page.Page: the page of browse with the clients in its last line.
+func (p *Page) View() string {
+	var b strings.Builder
+	b.WriteString("  ")
+	for i, id := range p.source.Clients() {
+		if i == len("123456789") {
+			break
+		}
+		style := p.look.Dim
+		if p.raw == "" && id == p.client {
+			style = p.look.Accent
+		}
+		b.WriteString("  " + style.Render(fmt.Sprintf("%d %s", i+1, clean(p.look, id))))
+	}
+	lines := strings.Split(p.Page.View(), "\n")
+	lines[0] = text.Cut(lines[0]+b.String(), p.width, p.look.Cut)
+	return strings.Join(lines, "\n")
+}
+
+func rows(look theme.Theme, r Report) []browse.Row {
+	verdict, level := look.Approved+" the gateway takes it", page.Good
+	if !r.Accepted {
+		verdict, level = look.Denied+" refused", page.Alert
+	}
+	out := []browse.Row{{
+		ID: "verdict", Level: level, Cells: []string{"gateway", strings.TrimSpace(verdict + " " + r.Answer)},
+		Detail: []browse.Line{{Title: verdict}, {Name: "answer", Value: r.Answer}},
+	}}
+	for _, c := range r.Rows {
+		out = append(out, checked(look, c))
+	}
+	mark := "not verified"
+	if r.Accepted {
+		mark = "verified by the gateway"
+	}
+	for _, c := range r.Claims {
+		out = append(out, browse.Row{
+			ID: "claim " + c.Name, Cells: []string{c.Name, c.Value},
+			Detail: []browse.Line{{Title: c.Name + "  " + c.Says}, {Name: "value", Value: c.Value}, {Name: "is", Value: mark}},
+		})
+	}
+	return out
+}
+
+// checked is the row of one check.
+func checked(look theme.Theme, c check.Result) browse.Row {
+	sign, level := look.Approved, page.Info
+	switch {
+	case c.Bad():
+		sign, level = look.Denied, page.Alert
+	case c.Verdict == check.Warn:
+		sign = look.Failed
+	case c.Verdict == check.Skip:
+		sign = look.Dot
+	}
+	said := c.Reason
+	if said == "" {
+		said = c.Question
+	}
+	detail := []browse.Line{{Title: c.ID + "  " + c.Question}, {Name: "says", Value: said}}
+	for _, l := range []browse.Line{{Name: "expected", Value: c.Expected}, {Name: "found", Value: c.Found}, {Name: "fix", Value: c.Fix.Command}} {
+		if l.Value != "" {
+			detail = append(detail, l)
+		}
+	}
+	return browse.Row{ID: c.ID, Level: level, Cells: []string{sign + " " + c.ID, said}, Detail: detail}
+}
+
+func clean(look theme.Theme, s string) string {
+	if look.ASCII {
+		return safetext.ASCII(s)
+	}
+	return safetext.ID(s)
+}
