@@ -125,6 +125,12 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case page.Back:
 		r.back()
 		return r, nil
+	case tea.MouseMsg:
+		if r.tooSmall() {
+			return r, nil
+		}
+		msg.Y -= headerHeight
+		return r, r.top().Update(msg)
 	case page.Copy:
 		return r, r.copy(msg)
 	case palette.Chosen:

@@ -61,6 +61,8 @@ type Options struct {
 	URL string
 	// Native also uses the clipboard of this machine, beside that of the terminal.
 	Native bool
+	// Mouse lets the mouse choose rows and scroll.
+	Mouse bool
 	// NoColor, ASCII and ReadOnly leave out colours, everything but ASCII, and the decision keys.
 	NoColor, ASCII, ReadOnly bool
 }
@@ -98,6 +100,9 @@ func Run(ctx context.Context, o Options) error {
 	options := []tea.ProgramOption{
 		tea.WithContext(ending), tea.WithAltScreen(), tea.WithOutput(o.Out), tea.WithFPS(framesPerSecond), tea.WithReportFocus(),
 		tea.WithoutSignalHandler(), // signals end ctx
+	}
+	if o.Mouse {
+		options = append(options, tea.WithMouseCellMotion())
 	}
 	if o.In != nil {
 		options = append(options, tea.WithInput(o.In))

@@ -1,18 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/tui"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
+	"github.com/aip-dev/aip-dev/tui/plain"
 )
 
 // defaultHold is for how long a decision can be taken back.
@@ -22,6 +28,7 @@ const defaultHold = 3 * time.Second
 type queueOptions struct {
 	as              string
 	readOnly, ascii bool
+	plain, mouse    bool
 	noColour        bool
 	hold            time.Duration
 	// tour is shown in place of the queue.
@@ -40,15 +47,17 @@ func newTUI(a *app) *cobra.Command {
 	c.Flags().BoolVar(&o.readOnly, "read-only", false, "show requests and decide none")
 	c.Flags().DurationVar(&o.hold, "hold", defaultHold, "for how long a decision can be taken back before it is sent; 0 sends at once")
 	c.Flags().BoolVar(&o.ascii, "ascii", false, "draw with ASCII alone")
+	c.Flags().BoolVar(&o.plain, "plain", false, "ask and answer in lines, without drawing: for screen readers, pipes and scripts")
+	c.Flags().BoolVar(&o.mouse, "mouse", false, "let the mouse choose and scroll; the terminal's own selection then needs Shift")
 	c.Flags().BoolVar(&o.noColour, "no-color", false, "draw without colour")
 	return c
 }
 
 // queue shows the review queue until the reviewer leaves it.
 func (a *app) queue(ctx context.Context, o queueOptions) error {
-	if !isTerminal(a.in) || !isTerminal(a.out) {
-		return failure.New(failure.Usage, []string{a.command("request list --phase Pending")},
-			"the review queue needs a terminal, found a pipe or a file")
+	if !o.plain && (!isTerminal(a.in) || !isTerminal(a.out) || a.getenv("TERM") == "dumb") {
+		return failure.New(failure.Usage, []string{a.command("tui --plain"), a.command("request list --phase Pending")},
+			"the review queue needs a terminal that can place text, found a pipe, a file or TERM=dumb")
 	}
 	s, err := a.open()
 	if err != nil {
@@ -64,6 +73,9 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	// Nothing but the queue writes to the terminal.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
+	if o.plain {
+		return a.plainQueue(ctx, g, s, o)
+	}
 	source := s.Source(o.as)
 	err = tui.Run(ctx, tui.Options{
 		Tour: o.tour, Policies: adminOf(s), Tokens: tokenDesk{a, s},
@@ -72,11 +84,32 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			t, ok := source.Current()
 			return t.Expiry, ok
 		},
-		NoColor: o.noColour, ASCII: o.ascii, ReadOnly: o.readOnly, Hold: o.hold,
+		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Hold: o.hold,
 		Identities: identities(s), Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
 	}
 	return err
+}
+
+// plainQueue is the queue in lines.
+func (a *app) plainQueue(ctx context.Context, g *client.Client, s *session.Session, o queueOptions) error {
+	p := plain.Options{Gateway: g, In: a.in, Out: a.out, Now: a.now, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly}
+	if admin := adminOf(s); admin != nil {
+		p.Policies = func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) { return admin.SafetyPolicies(ctx, "") }
+	}
+	err := plain.Run(ctx, p)
+	if errors.Is(err, context.Canceled) {
+		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
+	}
+	return err
+}
+
+// utf8 reports whether the locale says that the terminal shows UTF-8. Where nothing is said, it most likely does; the
+// locale C says that it does not.
+// Source: https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html
+func (a *app) utf8() bool {
+	locale := strings.ToLower(cmp.Or(a.getenv("LC_ALL"), a.getenv("LC_CTYPE"), a.getenv("LANG")))
+	return locale == "" || strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
 }

@@ -156,6 +156,8 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 		q.takeRules(msg)
 	case graded:
 		return q.settleGrade(msg)
+	case tea.MouseMsg:
+		q.pointAt(msg)
 	case tea.KeyMsg:
 		switch {
 		case q.form != nil:

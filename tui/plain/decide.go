@@ -1,0 +1,287 @@
+package plain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/client"
+	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/filter"
+	"github.com/aip-dev/aip-dev/tui/record"
+)
+
+// lineWidth is where the record is wrapped.
+const lineWidth = 100
+
+// take reads the number of a request from the beginning of rest.
+func (d *desk) take(rest string) (r *v1alpha1.AgentRequest, more string, ok bool) {
+	word, more, _ := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(word)
+	if err != nil || n < 1 || n > len(d.rows) {
+		d.say("Say a number of the last list, from 1 to %d.", len(d.rows))
+		return nil, "", false
+	}
+	return &d.rows[n-1], strings.TrimSpace(more), true
+}
+
+// fresh returns the newest version of a request; nil, after it said so, when it is gone.
+func (d *desk) fresh(ctx context.Context, r *v1alpha1.AgentRequest) *v1alpha1.AgentRequest {
+	all, err := d.Gateway.List(ctx, client.ListOptions{AllNamespaces: true})
+	if err != nil {
+		d.failed("read "+safetext.ID(r.Name), err)
+		return nil
+	}
+	at := slices.IndexFunc(all, func(other v1alpha1.AgentRequest) bool { return other.UID == r.UID })
+	if at < 0 {
+		d.say("%s was deleted.", safetext.ID(r.Name))
+		return nil
+	}
+	return &all[at]
+}
+
+func (d *desk) show(ctx context.Context, rest string) {
+	r, _, ok := d.take(rest)
+	if !ok {
+		return
+	}
+	if r = d.fresh(ctx, r); r == nil {
+		return
+	}
+	o := record.Options{Look: d.look, Zone: d.Now().Location(), Width: lineWidth}
+	if d.Policies != nil {
+		if all, err := d.Policies(ctx); err == nil {
+			o.Why = record.Explain(r, all)
+		}
+	}
+	for _, l := range record.Lines(r, o) {
+		d.print(strings.TrimRight(l, " ") + "\n")
+	}
+	d.say("That is all of %s.", safetext.ID(r.Name))
+	d.shown[r.UID] = r
+}
+
+func (d *desk) next(ctx context.Context, _ string) {
+	d.list(ctx, "is:waiting")
+	for i := range d.rows {
+		if d.shown[d.rows[i].UID] == nil {
+			d.show(ctx, strconv.Itoa(i+1))
+			return
+		}
+	}
+	d.say("There is nothing that you have not seen.")
+}
+
+func (d *desk) approve(ctx context.Context, rest string)       { d.decide(ctx, rest, true, false) }
+func (d *desk) approveUnread(ctx context.Context, rest string) { d.decide(ctx, rest, true, true) }
+func (d *desk) deny(ctx context.Context, rest string)          { d.decide(ctx, rest, false, true) }
+
+// decide sends a decision about the version that was shown or, where none was, the one of the last list.
+func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
+	r, reason, ok := d.take(rest)
+	if !ok {
+		return
+	}
+	read := d.shown[r.UID]
+	if read == nil {
+		read = r
+	}
+	if why := d.refusal(read, reason, approve, unread); why != "" {
+		d.say("Not sent: %s.", why)
+		return
+	}
+	now := d.fresh(ctx, read)
+	if now == nil {
+		return
+	}
+	if now.ResourceVersion != read.ResourceVersion {
+		d.say("Not sent: this request is not what you read. Since you read it:")
+		for _, l := range record.ChangeLines(record.Changes(read, now), d.look, lineWidth, 0) {
+			d.print(strings.TrimRight(l, " ") + "\n")
+		}
+		d.say("Show it again, then decide.")
+		return
+	}
+	call, did := d.Gateway.Deny, v1alpha1.DecisionDenied
+	if approve {
+		call, did = d.Gateway.Approve, v1alpha1.DecisionApproved
+	}
+	done, err := call(ctx, read.Namespace, read.Name, wire.Review{Reason: reason, ResourceVersion: read.ResourceVersion})
+	switch {
+	case errors.Is(err, client.ErrConflict):
+		d.lost(ctx, read, err)
+	case err != nil:
+		d.failed(did, err)
+	default:
+		d.say("%s by you, phase %s.", strings.ToUpper(did[:1])+did[1:], safetext.ID(string(done.Phase)))
+	}
+}
+
+// refusal says why a decision is not even sent; it is empty when it is.
+func (d *desk) refusal(r *v1alpha1.AgentRequest, reason string, approve, unread bool) string {
+	v := r.Status.ControlPlaneVerification
+	switch {
+	case d.ReadOnly:
+		return "read-only"
+	case !slices.Contains(d.who.Roles, "reviewer") && d.who.Role != "reviewer":
+		return "role " + safetext.ID(d.who.Role) + " may not, reviewer may"
+	case !filter.Waits(r):
+		return "it does not wait for a decision"
+	case r.Spec.AgentIdentity == d.who.Identity || r.Annotations[v1alpha1.AnnotationSubmittedBy] == d.who.Identity:
+		return "own request, use another reviewer"
+	case approve && !unread && d.shown[r.UID] == nil:
+		return "it was not shown, say show first or approve-unread"
+	case !approve && reason == "":
+		return "a reason is needed, the agent reads it"
+	case approve && reason == "" && v != nil && v.HasActiveEndpoints:
+		return "a reason is needed, it has live endpoints"
+	default:
+		return ""
+	}
+}
+
+// lost says who decided first.
+func (d *desk) lost(ctx context.Context, r *v1alpha1.AgentRequest, cause error) {
+	state, err := d.Gateway.Get(ctx, r.Namespace, r.Name)
+	if err != nil || state.HumanApproval == nil {
+		d.failed("decide", cause)
+		return
+	}
+	h := state.HumanApproval
+	d.say("Not sent: already %s by %s. You lost the race.", safetext.ID(h.Decision), safetext.ID(h.ApprovedBy))
+}
+
+func (d *desk) grade(ctx context.Context, rest string) {
+	r, more, ok := d.take(rest)
+	if !ok {
+		return
+	}
+	if d.ReadOnly {
+		d.say("Not sent: read-only.")
+		return
+	}
+	words := strings.Fields(more)
+	v := wire.Verdict{}
+	if len(words) > 0 {
+		v.Verdict = words[0]
+		words = words[1:]
+	}
+	if v.Verdict != v1alpha1.VerdictCorrect && len(words) > 0 {
+		v.ReasonCode = words[0]
+		words = words[1:]
+	}
+	v.Note = strings.Join(words, " ")
+	done, err := d.Gateway.Grade(ctx, r.Namespace, r.Name, v)
+	if err != nil {
+		d.failed("grade", err)
+		return
+	}
+	d.say("Graded %s, phase %s.", safetext.ID(v.Verdict), safetext.ID(string(done.Phase)))
+}
+
+func (d *desk) yaml(ctx context.Context, rest string) {
+	r, _, ok := d.take(rest)
+	if !ok {
+		return
+	}
+	if r = d.fresh(ctx, r); r == nil {
+		return
+	}
+	r.ManagedFields = nil
+	text, err := yaml.Marshal(r)
+	if err != nil {
+		d.failed("write it", err)
+		return
+	}
+	for _, l := range safetext.Block(string(text)) {
+		d.say("%s", l)
+	}
+}
+
+func (d *desk) diff(ctx context.Context, rest string) {
+	r, _, ok := d.take(rest)
+	if !ok {
+		return
+	}
+	all, err := d.Gateway.List(ctx, client.ListOptions{AllNamespaces: true, Agent: r.Spec.AgentIdentity})
+	if err != nil {
+		d.failed("list", err)
+		return
+	}
+	var before *v1alpha1.AgentRequest
+	for i := range all {
+		o := &all[i]
+		if o.Spec.AgentIdentity == r.Spec.AgentIdentity && o.CreationTimestamp.Before(&r.CreationTimestamp) &&
+			(before == nil || before.CreationTimestamp.Before(&o.CreationTimestamp)) {
+			before = o
+		}
+	}
+	if before == nil {
+		d.say("This agent asked for nothing before.")
+		return
+	}
+	d.say("Compared with %s:", safetext.ID(before.Name))
+	for _, l := range record.ChangeLines(record.Differences(before, r), d.look, lineWidth, 0) {
+		d.print(strings.TrimRight(l, " ") + "\n")
+	}
+}
+
+// auditShown is how many events are printed.
+const auditShown = 50
+
+func (d *desk) audit(ctx context.Context, word string) {
+	all, err := d.Gateway.AuditRecords(ctx, client.AuditOptions{AllNamespaces: true, Limit: 1000})
+	if err != nil {
+		d.failed("read the trail", err)
+		return
+	}
+	n := 0
+	for i := range all {
+		s := all[i].Spec
+		line := fmt.Sprintf("%s %s: %s, %s %s, %s", s.Timestamp.In(d.Now().Location()).Format(time.DateTime), s.Event, s.AgentIdentity, s.Action, s.TargetURI, s.AgentRequestRef)
+		if by := s.Annotations[v1alpha1.AuditApprovedBy]; by != "" {
+			line += ", by " + by + ": " + s.Annotations[v1alpha1.AuditApprovalReason]
+		}
+		if n < auditShown && strings.Contains(strings.ToLower(line), strings.ToLower(word)) {
+			n++
+			d.say("%s", safetext.Line(line))
+		}
+	}
+	d.say("%d events.", n)
+}
+
+func (d *desk) policies(ctx context.Context, _ string) {
+	if d.Policies == nil {
+		d.say("Reading policies takes the admin role, and this environment has no such client.")
+		return
+	}
+	all, err := d.Policies(ctx)
+	if err != nil {
+		d.failed("read the policies", err)
+		return
+	}
+	for i := range all {
+		for _, r := range all[i].Spec.Rules {
+			d.say("%s, rule %s: %s when %s", safetext.ID(all[i].Name), safetext.ID(r.Name), safetext.ID(r.Action), safetext.Line(r.Expression))
+		}
+	}
+	d.say("%d policies.", len(all))
+}
+
+func (d *desk) whoami(ctx context.Context, _ string) {
+	who, err := d.Gateway.Whoami(ctx)
+	if err != nil {
+		d.failed("ask", err)
+		return
+	}
+	d.who = who
+	d.say("You are %s (%s).", safetext.ID(who.Identity), safetext.ID(who.Role))
+}

@@ -1,0 +1,131 @@
+package plain_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
+	"github.com/aip-dev/aip-dev/tui/plain"
+)
+
+func talk(t *testing.T, g *fakegateway.Gateway, readOnly bool, lines ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	err := plain.Run(t.Context(), plain.Options{
+		Gateway: g, In: strings.NewReader(strings.Join(lines, "\n") + "\n"), Out: &out, Now: time.Now, ReadOnly: readOnly,
+		Policies: func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) { return g.SafetyPolicies(ctx, "") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsFunc(out.String(), func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || r == '\u202e' }) {
+		t.Errorf("control characters in %q", out.String())
+	}
+	return out.String()
+}
+
+func desk() *fakegateway.Gateway {
+	g := fakegateway.New(time.Now, "aip-reviewer-1", "reviewer")
+	g.Put(fakegateway.Rich(time.Now()))
+	g.Put(fakegateway.Wild(time.Now().Add(time.Minute)))
+	return g
+}
+
+func wants(t *testing.T, got string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(got, p) {
+			t.Errorf("no %q in\n%s", p, got)
+		}
+	}
+}
+
+// The same script as on the screen: read, deny with a reason, approve what was read, and nothing else.
+func TestSession(t *testing.T) {
+	t.Parallel()
+	g := desk()
+	got := talk(t, g, false, "help", "approve 2", "approve 9", "nonsense", "deny 1", "deny 1 not now", "show 2", "approve 2 drained first", "list all", "audit denied", "policies", "who", "yaml 1", "diff 1", "quit", "list")
+	wants(t, got, "2 requests.", "approve N [REASON]: ", "Not sent: it was not shown", "Say a number of the last list, from 1 to 2", "There is no command nonsense",
+		"Not sent: a reason is needed", "Denied by you, phase Denied.", "THE AGENT SAYS", "That is all of idle-reaper-x7k2m", "Approved by you, phase Approved.",
+		"request.denied", "needs-human: RequireApproval when", "You are aip-reviewer-1", "agentIdentity")
+	if d := g.Decisions(); len(d) != 2 || d[0].Approved || d[0].Review.Reason != "not now" || !d[1].Approved || d[1].Review.Reason != "drained first" {
+		t.Errorf("decisions %+v", d)
+	}
+}
+
+// What changed after it was shown is not decided; what somebody else decided is named.
+func TestStaleAndLost(t *testing.T) {
+	t.Parallel()
+	g := desk()
+	in, typing := io.Pipe()
+	out := &listener{prompts: make(chan struct{}, 100)}
+	go func() {
+		for _, s := range []step{
+			{"show 2", func() {}},
+			{"approve 2 fine", func() {
+				changed := fakegateway.Rich(time.Now())
+				changed.Status.ControlPlaneVerification.ActiveEndpointCount = 7
+				g.Put(changed)
+			}},
+			{"list", func() {}},
+			{"deny 2 late", func() { g.Settle("uid-idle-reaper-x7k2m", "bob", "mine", true) }},
+		} {
+			<-out.prompts
+			s.before()
+			_, _ = io.WriteString(typing, s.line+"\n") // the session may be over
+		}
+		<-out.prompts
+		_ = typing.Close()
+	}()
+	if err := plain.Run(t.Context(), plain.Options{Gateway: g, In: in, Out: out, Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, out.String(), "this request is not what you read", "verified endpoints")
+	if g.Calls() != 0 {
+		t.Errorf("%d calls", g.Calls())
+	}
+}
+
+// step is a line that is typed after something happened.
+type step struct {
+	line   string
+	before func()
+}
+
+// listener is an output that tells of each prompt.
+type listener struct {
+	heard   bytes.Buffer
+	prompts chan struct{}
+}
+
+func (l *listener) String() string { return l.heard.String() }
+
+func (l *listener) Write(p []byte) (int, error) {
+	n, err := l.heard.Write(p)
+	if bytes.HasSuffix(p, []byte("> ")) {
+		l.prompts <- struct{}{}
+	}
+	return n, err
+}
+
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	g := desk()
+	wants(t, talk(t, g, true, "deny 1 no", "grade 1 correct"), "Not sent: read-only.")
+	if g.Calls() != 0 {
+		t.Errorf("%d calls", g.Calls())
+	}
+}
+
+func TestTooLong(t *testing.T) {
+	t.Parallel()
+	err := plain.Run(t.Context(), plain.Options{Gateway: desk(), In: strings.NewReader(strings.Repeat("x", 1<<20)), Out: io.Discard, Now: time.Now})
+	if err == nil {
+		t.Error("a line of a megabyte was taken")
+	}
+}
