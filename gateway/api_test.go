@@ -267,6 +267,7 @@ func (w *world) ungoverned(t *testing.T, name string) {
 	t.Helper()
 	g := &v1alpha1.GovernedResource{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	free := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
-	_ = w.live.Patch(context.Background(), g, free) // it may be gone
-	_ = w.live.Delete(context.Background(), g)      // as above
+	// In this order: until it is being deleted, the reconciler puts its finalizer on again.
+	_ = w.live.Delete(context.Background(), g.DeepCopy()) // it may be gone
+	_ = w.live.Patch(context.Background(), g, free)       // as above
 }

@@ -5,6 +5,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -39,6 +40,8 @@ type compiledRule struct {
 	// resources selects the GovernedResources that the policy is about.
 	resources labels.Selector
 	program   cel.Program
+	// readsTarget says that the expression reads what is known of the target.
+	readsTarget bool
 	// window and rate are the config of a TimeWindow and of a RateLimit; nil without one.
 	window *timeWindow
 	rate   *rateLimit
@@ -78,12 +81,12 @@ func (s *Set) WithDefault(action string) *Set {
 
 // LimitsRates reports whether a rule of the set counts requests.
 func (s *Set) LimitsRates() bool {
-	for i := range s.rules {
-		if s.rules[i].rate != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.rules, func(c compiledRule) bool { return c.rate != nil })
+}
+
+// ReadsTarget reports whether a rule of the set reads what is known of the target.
+func (s *Set) ReadsTarget() bool {
+	return slices.ContainsFunc(s.rules, func(c compiledRule) bool { return c.readsTarget })
 }
 
 // selectorOf returns which GovernedResources a policy is about; all when it does not say.
@@ -184,6 +187,9 @@ func (c *compiledRule) compile(env *cel.Env) (err error) {
 	}
 	if out := checked.OutputType(); !out.IsExactType(types.BoolType) && !out.IsExactType(types.DynType) {
 		return fmt.Errorf("%w, found %s", errNotBool, out)
+	}
+	for _, ref := range checked.NativeRep().ReferenceMap() {
+		c.readsTarget = c.readsTarget || slices.Contains([]string{varTarget, varContext, varCtxData}, ref.Name)
 	}
 	c.program, err = env.Program(checked, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {

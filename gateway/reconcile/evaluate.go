@@ -43,10 +43,11 @@ func (e *evaluator) evaluate(
 	}
 	lookups, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	seen := e.look(lookups, request.Spec.Target.URI, resource)
-	in := policy.Input{
-		Request: request, Resource: resource, Target: seen.Target, Now: e.now(),
-		Affected: e.affected(lookups, request.Spec.CascadeModel),
+	seen := sight{Target: policy.Target{Err: errNotLooked}}
+	in := policy.Input{Request: request, Resource: resource, Target: seen.Target, Now: e.now()}
+	if set.ReadsTarget() {
+		seen = e.look(lookups, request.Spec.Target.URI, resource)
+		in.Target, in.Affected = seen.Target, e.affected(lookups, request.Spec.CascadeModel)
 	}
 	decision, err := e.decide(ctx, set, in)
 	if err == nil {
@@ -55,18 +56,29 @@ func (e *evaluator) evaluate(
 	if err != nil {
 		return lifecycle.Evaluated{}, fmt.Errorf("evaluate: %w", err)
 	}
-	out := lifecycle.Evaluated{
+	out := byTrust(request, lifecycle.Evaluated{
 		Outcome: outcome(decision.Outcome), Code: decision.Code, Message: decision.Message, Results: decision.Results,
-		RetryAfter: decision.RetryAfter, Verification: seen.verification, Fingerprint: decision.Fingerprint(),
+		RetryAfter: decision.RetryAfter, Fingerprint: decision.Fingerprint(),
+	})
+	// What no rule reads is looked up for people only.
+	if !set.ReadsTarget() && (out.Outcome == lifecycle.Hold || request.Status.ControlPlaneVerification != nil) {
+		seen = e.look(lookups, request.Spec.Target.URI, resource)
 	}
-	if seen.Context != nil {
-		raw, err := json.Marshal(seen.Context)
-		if err != nil {
-			return lifecycle.Evaluated{}, fmt.Errorf("encode the context of the target: %w", err)
-		}
-		out.Context = &apiextensionsv1.JSON{Raw: raw}
+	return seen.tell(out)
+}
+
+// tell adds to an evaluation what was seen.
+func (s sight) tell(to lifecycle.Evaluated) (lifecycle.Evaluated, error) {
+	to.Verification = s.verification
+	if s.Context == nil {
+		return to, nil
 	}
-	return byTrust(request, out), nil
+	raw, err := json.Marshal(s.Context)
+	if err != nil {
+		return to, fmt.Errorf("encode the context of the target: %w", err)
+	}
+	to.Context = &apiextensionsv1.JSON{Raw: raw}
+	return to, nil
 }
 
 // decide asks the policies. While one of them counts requests, it does so for one request at a time.

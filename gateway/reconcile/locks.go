@@ -91,7 +91,9 @@ func (l *locks) take(ctx context.Context, r *v1alpha1.AgentRequest) (held store.
 	case err != nil:
 		return held, "", err
 	case held.HeldBy(r): // a crash came between the lock and the status that tells of it
-		_, err = l.store.Renew(ctx, held)
+		if !l.now().Before(held.Until().Add(-l.duration / 2)) {
+			held, err = l.store.Renew(ctx, held)
+		}
 		return held, "", err
 	}
 	active, err := l.active(ctx, held)
@@ -159,9 +161,14 @@ func (l *locks) next(held store.Lock, executing bool) time.Duration {
 	return max(until.Sub(l.now()), time.Millisecond)
 }
 
-// renew makes the lock of r last for its whole time from now on, because its agent begins.
+// renew makes the lock of r last for its time from now on, because its agent begins. One that was taken a moment ago is
+// left as it is.
 func (l *locks) renew(ctx context.Context, r *v1alpha1.AgentRequest) (lifecycle.Event, error) {
-	_, err := l.store.Heartbeat(ctx, r)
+	held, err := l.store.LiveLockOn(ctx, r.Spec.Target.URI)
+	if err == nil && held.HeldBy(r) && held.Until().Sub(l.now()) > l.duration-l.duration/10 {
+		return nil, nil
+	}
+	_, err = l.store.Heartbeat(ctx, r)
 	if errors.Is(err, store.ErrLockLost) {
 		event, _, err := l.hold(ctx, r, true)
 		return event, err

@@ -24,8 +24,6 @@ import (
 	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
-
 // world is one running manager with its reconcilers.
 type world struct {
 	store *store.Store

@@ -30,6 +30,7 @@ const (
 
 var (
 	errTargetForm  = errors.New("expected k8s://CLUSTER/NAMESPACE/TYPE/NAME")
+	errNotLooked   = errors.New("no rule was known to read it")
 	errNotSeen     = errors.New("the state of the target cannot be looked up now")
 	errManyTargets = fmt.Errorf("it is beyond the first %d affected targets", maxLookups)
 )

@@ -22,9 +22,9 @@ func (b *bench) decisions(ctx context.Context, _ int) error {
 	}
 	token := strings.TrimSpace(string(out))
 	f := figure{name: "POST decided by policy", limit: 0.04}
-	for i := range submissions {
+	for range submissions {
 		start := time.Now()
-		if err := b.submit(ctx, token, i); err != nil {
+		if err := b.submit(ctx, token, int(b.next.Add(1))); err != nil {
 			return err
 		}
 		f.values = append(f.values, time.Since(start).Seconds())
@@ -46,7 +46,7 @@ func (b *bench) submit(ctx context.Context, token string, i int) error {
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := b.client.Do(request)
 	if err != nil {
 		return err
 	}

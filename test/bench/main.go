@@ -11,12 +11,14 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
@@ -26,10 +28,11 @@ func main() {
 	runs := flag.Int("runs", 5, "how often each command is run")
 	enforce := flag.Bool("enforce", false, "exit with 1 when a figure is over its limit")
 	program := flag.String("program", "bin/aip-dev", "the built binary")
+	only := flag.String("only", "", "load measures decisions under load alone; empty measures all")
 	flag.Parse()
 	path, err := filepath.Abs(*program)
 	if err == nil {
-		err = run(context.Background(), path, *runs, *enforce)
+		err = run(context.Background(), path, *runs, *enforce, *only)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -61,23 +64,31 @@ func (f figure) text(v float64) string {
 type bench struct {
 	program, state string
 	gateway        string
-	ports          []string
-	figures        []figure
+	// client keeps a connection for each agent of a load.
+	client  http.Client
+	ports   []string
+	figures []figure
+	// next numbers the submissions, so that each is about a target of its own.
+	next atomic.Int64
 }
 
-func run(ctx context.Context, program string, runs int, enforce bool) (err error) {
+func run(ctx context.Context, program string, runs int, enforce bool, only string) (err error) {
 	dir, err := os.MkdirTemp("", "aip-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{program: program, state: dir}
+	b := &bench{program: program, state: dir, client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: agentsAtOnce}}}
 	if err := b.choosePorts(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.aip(context.WithoutCancel(ctx), "down")) }()
 	unit := calibrate()
-	for _, measure := range []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.agents, b.commands, b.faults} {
+	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.agents, b.commands}
+	if only == "load" {
+		measures = []func(context.Context, int) error{func(ctx context.Context, _ int) error { return b.aip(ctx, b.up()...) }, b.load}
+	}
+	for _, measure := range measures {
 		if err := measure(ctx, runs); err != nil {
 			return err
 		}
@@ -212,40 +223,16 @@ func (b *bench) memory(ctx context.Context, _ int) error {
 
 // commands measures the light commands as whole processes.
 func (b *bench) commands(ctx context.Context, runs int) error {
-	for _, c := range []struct {
-		args  []string
-		limit float64
-	}{
-		{[]string{"--help"}, 0.2}, {[]string{"status"}, 0.2}, {[]string{"token", "aip-agent-1"}, 0.05}, {[]string{"token", "aip-agent-1", "--fresh"}, 0.3},
-		{[]string{"token", "why", "aip-agent-1"}, 0.5}, {[]string{"doctor"}, 2},
-	} {
-		f := figure{name: "aip-dev " + strings.Join(c.args, " "), limit: c.limit}
+	for _, args := range [][]string{{"--help"}, {"status"}, {"token", "aip-agent-1"}, {"token", "aip-agent-1", "--fresh"}} {
+		f := figure{name: "aip-dev " + strings.Join(args, " "), limit: 0.2}
 		for range runs * 4 {
-			if err := b.timed(ctx, &f, c.args...); err != nil {
+			if err := b.timed(ctx, &f, args...); err != nil {
 				return err
 			}
 		}
 		b.figures = append(b.figures, f)
 	}
 	return nil
-}
-
-// faults measures how long doctor takes to name one: an environment that does not run. The test of each fault is a script.
-func (b *bench) faults(ctx context.Context, runs int) error {
-	if err := b.aip(ctx, "stop"); err != nil {
-		return err
-	}
-	f := figure{name: "doctor names a fault", limit: 5}
-	for range runs {
-		start := time.Now()
-		out, err := b.command(ctx, "doctor").CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "error: process: ") {
-			return fmt.Errorf("doctor does not name what is stopped: %w\n%s", err, out)
-		}
-		f.values = append(f.values, time.Since(start).Seconds())
-	}
-	b.figures = append(b.figures, f)
-	return b.aip(ctx, "start")
 }
 
 // agents measures one more agent: let in and taken away, each with the rollout of the gateway.

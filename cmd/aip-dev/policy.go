@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/policy"
+	"github.com/aip-dev/aip-dev/internal/failure"
+)
+
+func newPolicy(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "policy", Short: "Check and test SafetyPolicies before they are applied", Args: cobra.NoArgs}
+	check := &cobra.Command{
+		Use: "check FILE...", Short: "Compile the rules of SafetyPolicies, as the gateway does", Args: cobra.MinimumNArgs(1),
+		Example: "  aip-dev policy check policies/*.yaml",
+		RunE:    func(_ *cobra.Command, files []string) error { return a.checkPolicies(files) },
+	}
+	test := &cobra.Command{
+		Use: "test FILE...", Short: "Ask SafetyPolicies about examples and compare with what is expected", Args: cobra.MinimumNArgs(1),
+		Long: `Ask SafetyPolicies about examples and compare with what is expected.
+
+A file holds a document of kind PolicyTest, and may hold the policies too:
+
+  kind: PolicyTest
+  policies: [guard.yaml]
+  examples:
+    - name: a deletion waits for a person
+      request: {action: delete, target: {uri: "k8s://prod/default/deployment/web"}}
+      state: {target: {exists: true, hasActiveEndpoints: true}}
+      expect: {outcome: RequireApproval}
+
+docs/policies.md has all fields.`,
+		Example: "  aip-dev policy test policies/guard-test.yaml",
+		RunE:    func(c *cobra.Command, files []string) error { return a.testPolicies(c.Context(), files) },
+	}
+	c.AddCommand(check, test)
+	return c
+}
+
+// readPolicies reads a file of policies and examples.
+func readPolicies(file string) ([]v1alpha1.SafetyPolicy, []policy.Test, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, failure.Wrap(err, failure.NotFound, nil, "read %s", file)
+	}
+	if err != nil {
+		return nil, nil, failure.Wrap(err, failure.Failed, nil, "read %s", file)
+	}
+	policies, tests, err := policy.Read(text)
+	if err != nil {
+		return nil, nil, failure.Wrap(err, failure.Failed, nil, "%s", file)
+	}
+	return policies, tests, nil
+}
+
+// whatCanBeNamed is the hint below faults of expressions.
+const whatCanBeNamed = "An expression can name request (the AgentRequest), target (what is known of its target) and context, and must yield a bool."
+
+func (a *app) checkPolicies(files []string) error {
+	var faults []string
+	for _, file := range files {
+		policies, _, err := readPolicies(file)
+		if err != nil {
+			return err
+		}
+		if len(policies) == 0 {
+			return failure.New(failure.Failed, nil, "%s holds no SafetyPolicy", file)
+		}
+		for i := range policies {
+			p := &policies[i]
+			found := policy.Check(p)
+			if len(found) == 0 {
+				if err := a.print(fmt.Sprintf("%s   %s   ok\n", p.Name, plural(len(p.Spec.Rules), "rule", "rules"))); err != nil {
+					return err
+				}
+			}
+			for _, f := range found {
+				faults = append(faults, fmt.Sprintf("%s: SafetyPolicy %s: %s%s", file, p.Name, f.Error(), pointAt(p, f)))
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return failure.New(failure.Failed, []string{"aip-dev policy test --help  # try rules on examples"},
+			"%s\n%s", strings.Join(faults, "\n"), whatCanBeNamed)
+	}
+	return nil
+}
+
+// pointAt shows the line of an expression that a fault is about and marks the place.
+func pointAt(p *v1alpha1.SafetyPolicy, f policy.RuleError) string {
+	for _, r := range p.Spec.Rules {
+		lines := strings.Split(r.Expression, "\n")
+		if r.Name == f.Rule && f.Line > 0 && f.Line <= len(lines) {
+			return "\n    " + lines[f.Line-1] + "\n    " + strings.Repeat(" ", max(f.Column-1, 0)) + "^"
+		}
+	}
+	return ""
+}
+
+func (a *app) testPolicies(ctx context.Context, files []string) error {
+	failed, run := 0, 0
+	for _, file := range files {
+		policies, tests, err := readPolicies(file)
+		if err != nil {
+			return err
+		}
+		if len(tests) == 0 {
+			return failure.New(failure.Failed, []string{"aip-dev policy test --help  # what a file of examples looks like"}, "%s holds no %s", file, policy.KindTest)
+		}
+		for i := range tests {
+			set, err := policiesOf(file, policies, &tests[i])
+			if err != nil {
+				return err
+			}
+			n, err := a.runExamples(ctx, set, tests[i].Examples)
+			if err != nil {
+				return err
+			}
+			failed, run = failed+n, run+len(tests[i].Examples)
+		}
+	}
+	if failed > 0 {
+		return failure.New(failure.Failed, []string{"aip-dev policy check FILE  # whether the rules compile"},
+			"%d of %s are not decided as expected", failed, plural(run, "example", "examples"))
+	}
+	return nil
+}
+
+// policiesOf compiles the policies that a document of examples is about.
+func policiesOf(file string, policies []v1alpha1.SafetyPolicy, test *policy.Test) (*policy.Set, error) {
+	all := append([]v1alpha1.SafetyPolicy(nil), policies...)
+	for _, name := range test.Policies {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(file), name)
+		}
+		more, _, err := readPolicies(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	if len(all) == 0 {
+		return nil, failure.New(failure.Failed, nil, "%s names no policies and holds none", file)
+	}
+	if test.DefaultAction == "" {
+		test.DefaultAction = v1alpha1.ActionAllow
+	}
+	return policy.Compile(all).WithDefault(test.DefaultAction), nil
+}
+
+// runExamples prints how each example is decided and returns how many are not decided as expected.
+func (a *app) runExamples(ctx context.Context, set *policy.Set, examples []policy.Example) (failed int, err error) {
+	for i := range examples {
+		e := &examples[i]
+		d, difference := e.Run(func(in policy.Input) policy.Decision { return set.Decide(ctx, in) })
+		line := fmt.Sprintf("ok     %s   %s\n", e.Name, d.Outcome)
+		if difference != "" {
+			failed++
+			line = fmt.Sprintf("FAIL   %s   %s\n", e.Name, difference)
+		}
+		if err := a.print(line); err != nil {
+			return failed, err
+		}
+	}
+	return failed, nil
+}
+
+// plural returns a number with the word for it.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+)
+
+const (
+	// agentsAtOnce is how many agents submit at once for the throughput, and fewAgents for the latency under load.
+	agentsAtOnce = 32
+	fewAgents    = 16
+	// loadTime is for how long each load lasts.
+	loadTime = 8 * time.Second
+	// leastShare is the least share of the API server's raw rate of creates at which submissions are to be decided.
+	leastShare = 0.25
+	gatewayPod = "aip-k8s-gateway"
+	gatewayIn  = "aip-k8s-system"
+)
+
+// load measures what the gateway makes of the API server that it has: how long a decision takes, how many are made in a
+// second beside how many objects client-go creates there alone, and what a submission costs in calls.
+func (b *bench) load(ctx context.Context, _ int) error {
+	out, err := b.command(ctx, "token", "aip-agent-1").Output()
+	if err != nil {
+		return fmt.Errorf("token: %w", err)
+	}
+	token := strings.TrimSpace(string(out))
+	kube, err := b.kube()
+	if err != nil {
+		return err
+	}
+	before, err := kube.calls(ctx)
+	if err != nil {
+		return err
+	}
+	idle, err := b.submitFor(ctx, token, 1)
+	if err != nil {
+		return err
+	}
+	after, err := kube.calls(ctx)
+	if err != nil {
+		return err
+	}
+	some, err := b.submitFor(ctx, token, fewAgents)
+	if err != nil {
+		return err
+	}
+	many, err := b.submitFor(ctx, token, agentsAtOnce)
+	if err != nil {
+		return err
+	}
+	raw, err := kube.rawCreates(ctx)
+	if err != nil {
+		return err
+	}
+	b.figures = append(b.figures,
+		figure{name: "decision, one agent", values: idle, limit: 0.015},
+		figure{name: "decision, 16 agents, p99", values: []float64{quantile(some, 0.99)}, limit: 0.12})
+	decided := float64(len(many)) / loadTime.Seconds()
+	fmt.Printf("decisions in a second at %d agents: %.0f; creates by client-go alone: %.0f; share %.1f %% (at least %.0f %%)%s\n",
+		agentsAtOnce, decided, raw, 100*decided/raw, 100*leastShare, under(decided/raw, leastShare))
+	fmt.Printf("calls to the API server for a submission: %.1f\n\n", (after-before)/float64(len(idle)))
+	return nil
+}
+
+func under(found, least float64) string {
+	if found < least {
+		return "  under"
+	}
+	return ""
+}
+
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+// submitFor lets agents submit one request after the other for a while, each about a target of its own, and returns how
+// long each decision took.
+func (b *bench) submitFor(ctx context.Context, token string, agents int) ([]float64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var took []float64
+	var wait sync.WaitGroup
+	end := time.Now().Add(loadTime)
+	for range agents {
+		wait.Go(func() {
+			for time.Now().Before(end) {
+				start := time.Now()
+				if err := b.submit(ctx, token, int(b.next.Add(1))); err != nil {
+					cancel(err)
+					return
+				}
+				mu.Lock()
+				took = append(took, time.Since(start).Seconds())
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return took, nil
+}
+
+// kube is the administrator's access to the API server of the environment.
+type kube struct {
+	config *rest.Config
+	client client.Client
+	rest   rest.Interface
+}
+
+func (b *bench) kube() (*kube, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(b.state, "aip-dev", "aip", "kubeconfig"))
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, appsv1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	set, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &kube{config: config, client: c, rest: set.CoreV1().RESTClient()}, nil
+}
+
+// calls returns how many calls, other than watches, the API server has had for what a submission is about.
+func (k *kube) calls(ctx context.Context) (float64, error) {
+	text, err := k.rest.Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("measures of the API server: %w", err)
+	}
+	sum := 0.0
+	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if !strings.HasPrefix(line, "apiserver_request_total{") || strings.Contains(line, `verb="WATCH"`) || !aboutSubmissions(line) {
+			continue
+		}
+		n, err := strconv.ParseFloat(line[strings.LastIndex(line, " ")+1:], 64)
+		if err != nil {
+			return 0, fmt.Errorf("read %q: %w", line, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// aboutSubmissions reports whether a measure is about objects that a submission touches. Locks are created; Leases that
+// are renewed belong to others.
+func aboutSubmissions(line string) bool {
+	for _, resource := range []string{"agentrequests", "auditrecords", "deployments", "endpointslices"} {
+		if strings.Contains(line, `resource="`+resource+`"`) {
+			return true
+		}
+	}
+	return strings.Contains(line, `resource="leases"`) && strings.Contains(line, `verb="POST"`)
+}
+
+// rawCreates returns how many AgentRequests client-go creates in a second, with as many at once, while no gateway acts
+// on them.
+func (k *kube) rawCreates(ctx context.Context) (float64, error) {
+	if err := k.scale(ctx, 0); err != nil {
+		return 0, err
+	}
+	var made atomic.Int64
+	var wait sync.WaitGroup
+	failed := make(chan error, agentsAtOnce)
+	end := time.Now().Add(loadTime)
+	for range agentsAtOnce {
+		wait.Go(func() {
+			for time.Now().Before(end) {
+				r := &v1alpha1.AgentRequest{Spec: v1alpha1.AgentRequestSpec{
+					AgentIdentity: "aip-agent-1", Action: "scale-down", Reason: "bench", Mode: "govern", ExecutionMode: "single",
+					Target: v1alpha1.Target{URI: fmt.Sprintf("k8s://prod/default/deployment/raw-%d", made.Add(1))},
+				}}
+				r.Namespace, r.GenerateName = "default", "raw-"
+				if err := k.client.Create(ctx, r); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	close(failed)
+	if err := <-failed; err != nil {
+		return 0, fmt.Errorf("create: %w", err)
+	}
+	if err := k.client.DeleteAllOf(ctx, &v1alpha1.AgentRequest{}, client.InNamespace("default")); err != nil {
+		return 0, fmt.Errorf("remove what was created: %w", err)
+	}
+	return float64(made.Load()) / loadTime.Seconds(), k.scale(ctx, 1)
+}
+
+// scale brings the gateway to so many replicas.
+func (k *kube) scale(ctx context.Context, replicas int32) error {
+	d := &appsv1.Deployment{}
+	key := client.ObjectKey{Namespace: gatewayIn, Name: gatewayPod}
+	if err := k.client.Get(ctx, key, d); err != nil {
+		return err
+	}
+	d.Spec.Replicas = &replicas
+	if err := k.client.Update(ctx, d); err != nil {
+		return err
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		var pods corev1.PodList
+		if err := k.client.List(ctx, &pods, client.InNamespace(gatewayIn), client.MatchingLabels{"app.kubernetes.io/component": "gateway"}); err != nil {
+			return err
+		}
+		if err := k.client.Get(ctx, key, d); err != nil {
+			return err
+		}
+		if len(pods.Items) == int(replicas) && d.Status.ReadyReplicas == replicas {
+			return nil
+		}
+	}
+	return errors.New("the gateway did not come to that number of replicas within a minute")
+}
