@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // DefaultName is the name of the environment when none is given.
@@ -117,7 +118,7 @@ func (c Client) Fault() error { return errors.Join(c.faults(false)...) }
 func (c Client) faults(external bool) []error {
 	var faults []error
 	switch {
-	case external && !externalID.MatchString(c.ID):
+	case external && (!externalID.MatchString(c.ID) || utf8.RuneCountInString(c.ID) > maxExternalID):
 		faults = append(faults, fmt.Errorf("id: found %q, expected what the provider calls it, without space and comma", c.ID))
 	case external:
 	case !clientID.MatchString(c.ID) || len(c.ID) > maxClientID:

@@ -137,7 +137,10 @@ func (e Environment) External() bool { return e.Identity.IssuerURL != "" }
 
 // externalID is what a provider may call a client: no space and no comma, which separates the gateway's subjects. It is
 // compiled once and never written again.
-var externalID = regexp.MustCompile(`^[^\s,\p{C}]{1,253}$`)
+var externalID = regexp.MustCompile(`^[^\s,\p{C}]+$`)
+
+// maxExternalID is how many characters it may have. A bound within the pattern would make every start of the program slow.
+const maxExternalID = 253
 
 // existingFaults returns the faults of what only an existing cluster has.
 func (e Environment) existingFaults() []error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 )
@@ -133,6 +134,10 @@ func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstra
 	return facts, nil
 }
 
+// replaced is for how long after a rollout the pod of before, which knows the lists of before, may still be the one that
+// answers: nodes lead the way away from it a moment after it was told to end.
+const replaced = 10 * time.Second
+
 // prove goes as far as the tokens lead and says what is left. unminted says that the provider gave none.
 func (p proof) prove(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (missing []string, unminted bool, err error) {
 	if facts.Identity.External {
@@ -140,7 +145,12 @@ func (p proof) prove(ctx context.Context, facts bootstrap.Facts, report bootstra
 			return missing, false, p.reach(ctx, facts, report)
 		}
 	}
-	err = p.deps.onceReached(ctx, facts.Gateway.URL, is(p.deps.Unreachable), report, func() error {
+	began := p.deps.Now()
+	passes := func(err error) bool {
+		var role *RoleError
+		return is(p.deps.Unreachable)(err) || errors.As(err, &role) && p.deps.Now().Sub(began) < replaced
+	}
+	err = p.deps.onceReached(ctx, facts.Gateway.URL, passes, report, func() error {
 		return p.deps.Prove(ctx, facts, func(text string) { report.Note("%s", text) })
 	})
 	if err != nil && facts.Identity.External && p.deps.Unminted != nil && errors.Is(err, p.deps.Unminted) {

@@ -16,12 +16,18 @@ type way struct {
 	roles  map[string]string
 	broken error
 	proven int
+	// before is how many times the pod that was replaced still answers.
+	before int
 }
 
 func (w *way) prove(_ context.Context, _ bootstrap.Facts, note func(string)) error {
 	note("asking for a token")
 	if w.broken != nil {
 		return w.broken
+	}
+	if w.before > 0 {
+		w.before--
+		return &RoleError{Client: "aip-agent-2", Found: "unknown", Expected: "agent"}
 	}
 	w.proven++
 	return nil
@@ -38,6 +44,16 @@ func newProof(w *way) proof {
 	}
 	later := func() time.Time { return time.Now().Add(time.Hour) } // the kinds are settled
 	return proof{env: bootstrap.Default(), deps: Deps{Prove: w.prove, Whoami: w.whoami, Now: later}}
+}
+
+// After a rollout the pod of before may answer once more; what it says of a new client is not the last word.
+func TestProofAfterARollout(t *testing.T) {
+	t.Parallel()
+	w := &way{before: 2}
+	facts, _ := applied(t, newProof(w), onServer(t))
+	if w.before != 0 || w.proven != 1 || facts.Proof.Of == "" {
+		t.Errorf("%d answers of before are left, proven %d times: %+v", w.before, w.proven, facts.Proof)
+	}
 }
 
 func TestProof(t *testing.T) {

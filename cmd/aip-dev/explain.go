@@ -75,6 +75,7 @@ func (a *app) rules() []rule {
 		{steps.ErrNoClientSecret, failure.NotFound, []string{"kubectl create secret generic NAME -n " + steps.Namespace + " --from-file=client-secret=FILE"}},
 		{token.ErrUnknownClient, failure.Refused, []string{up + "  # configures the realm again"}},
 		{token.ErrClientRefused, failure.Refused, []string{up + "  # configures the realm again"}},
+		{token.ErrNotOffered, failure.Failed, []string{a.command("token CLIENT") + "  # by client credentials"}},
 		{token.ErrNoEndpoint, failure.Failed, []string{up + "  # makes the realm again"}},
 		{token.ErrUnreachable, failure.Failed, []string{status, up}},
 		{token.ErrIssuerFailed, failure.Failed, []string{a.command("logs issuer")}},

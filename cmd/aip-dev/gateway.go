@@ -39,7 +39,7 @@ func newGateway(log io.Writer, adjust func(*gateway.Options) error) *cobra.Comma
 			return server.Run(c.Context())
 		},
 	}
-	c.AddCommand(newGatewayCheck(log))
+	c.AddCommand(newGatewayCheck())
 	gateway.BindFlags(c.Flags(), &o)
 	c.Flags().StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig file; empty means the pod's own access")
 	return c

@@ -24,7 +24,7 @@ const (
 )
 
 // newGatewayCheck is the command that `helm test` runs: it asks a gateway from outside, as a client would.
-func newGatewayCheck(out io.Writer) *cobra.Command {
+func newGatewayCheck() *cobra.Command {
 	var ca string
 	var limit time.Duration
 	c := &cobra.Command{
@@ -39,7 +39,7 @@ func newGatewayCheck(out io.Writer) *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), limit)
 			defer cancel()
-			return checkGateway(ctx, client, strings.TrimRight(args[0], "/"), out)
+			return checkGateway(ctx, client, strings.TrimRight(args[0], "/"), c.OutOrStdout())
 		},
 	}
 	c.Flags().StringVar(&ca, "ca-file", "", "PEM file with the authority of the gateway's certificate (default: the system's)")
@@ -88,7 +88,9 @@ func checkGateway(ctx context.Context, client *http.Client, base string, out io.
 		if err := expect(ctx, client, base+want.path, want.status, want.text); err != nil {
 			return failure.Wrap(err, failure.Failed, []string{"aip-dev doctor"}, "%s", want.path)
 		}
-		fmt.Fprintf(out, "ok   %-16s %d\n", want.path, want.status)
+		if _, err := fmt.Fprintf(out, "ok   %-16s %d\n", want.path, want.status); err != nil {
+			return err
+		}
 	}
 	return nil
 }

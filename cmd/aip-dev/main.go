@@ -12,11 +12,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/quickstart"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
+	quickstart.Soon()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	a := &app{in: os.Stdin, out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv, now: time.Now}

@@ -145,12 +145,15 @@ func (r *request) follow(ctx context.Context, g *client.Client, o client.ListOpt
 			printed[string(e.Object.UID)] = e.Object.ResourceVersion
 			return r.showEvent(format, e)
 		})
-		if ctx.Err() != nil || !began || !errors.Is(err, client.ErrUnavailable) {
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // an interrupt is how it ends
+		case !began || !errors.Is(err, client.ErrUnavailable):
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		case <-time.After(time.Second):
 		}
 	}

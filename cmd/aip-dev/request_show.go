@@ -61,9 +61,14 @@ func (r *request) show(format string, state wire.RequestState) error {
 	return r.print(b.String())
 }
 
-// reason returns why a request is in its phase, in the words of whoever decided.
+// reason returns why a request is in its phase, in the words of whoever decided, or of the agent that reported.
 func reason(state wire.RequestState) string {
+	failed := meta.FindStatusCondition(state.Conditions, v1alpha1.ConditionFailed)
 	switch {
+	case state.Phase == v1alpha1.PhaseFailed && failed != nil:
+		return failed.Message
+	case state.Phase == v1alpha1.PhaseCompleted && state.Result != nil:
+		return state.Result.Summary + "   " + state.Result.URL
 	case state.HumanApproval != nil && state.HumanApproval.Reason != "":
 		return state.HumanApproval.Reason
 	case state.Denial != nil:

@@ -30,6 +30,9 @@ const tokenVariable = "AIP_TOKEN"
 type tokenOptions struct {
 	format, shell, secretFile, watch string
 	header, env, decode, copy, fresh bool
+	// user and passwordFile, or device, ask for a token of a person.
+	user, passwordFile string
+	device             bool
 }
 
 func newToken(a *app) *cobra.Command {
@@ -54,6 +57,10 @@ func newToken(a *app) *cobra.Command {
 	f.StringVar(&o.watch, "watch", "", "keep `FILE` (0600) filled with a token that counts, until interrupted")
 	f.StringVar(&o.secretFile, "secret-file", "", "file that holds the client secret; - reads the standard input")
 	f.BoolVar(&o.fresh, "fresh", false, "get a new token even when a kept one is still good")
+	f.StringVar(&o.user, "user", "", "person to get the token for, by the password grant where the issuer offers it")
+	f.StringVar(&o.passwordFile, "password-file", "-", "file that holds the password of --user; - reads the standard input")
+	f.BoolVar(&o.device, "device", false, "let a person agree in a browser, by the device grant where the issuer offers it")
+	c.MarkFlagsMutuallyExclusive("user", "device", "watch")
 	c.MarkFlagsMutuallyExclusive("output", "header", "env", "decode", "copy", "watch")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, err := a.open()
@@ -63,7 +70,11 @@ func newToken(a *app) *cobra.Command {
 		if o.watch != "" {
 			return a.watchToken(c, s, args[0], o)
 		}
-		t, err := a.mint(c, s, args[0], o.secretFile, o.fresh)
+		mint := func() (token.Token, error) { return a.mint(c, s, args[0], o.secretFile, o.fresh) }
+		if o.user != "" || o.device {
+			mint = func() (token.Token, error) { return a.personal(c.Context(), s, args[0], o) }
+		}
+		t, err := mint()
 		if err != nil {
 			return err
 		}

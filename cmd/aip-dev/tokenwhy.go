@@ -34,8 +34,10 @@ const (
 // whyOptions are the flags of token why.
 type whyOptions struct {
 	file, to, request, namespace string
-	lasts                        time.Duration
-	fresh                        bool
+	// action and target are what is to be asked for.
+	action, target string
+	lasts          time.Duration
+	fresh          bool
 	// gateway are flags of a gateway that is not that of the environment.
 	gateway []string
 }
@@ -60,6 +62,9 @@ func newTokenWhy(a *app) *cobra.Command {
 	f.Var(&choice{&o.to, []string{toAnything, toSubmit, toDecide}}, "to", "what the token is to be used for")
 	f.StringVar(&o.request, "request", "", "request that is to be decided with it")
 	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of --request")
+	f.StringVar(&o.action, "action", "", "action that is to be asked for, with --target")
+	f.StringVar(&o.target, "target", "", "target of --action, a URI")
+	c.MarkFlagsRequiredTogether("action", "target")
 	f.DurationVar(&o.lasts, "for", 0, "how long it is to be used")
 	f.BoolVar(&o.fresh, "fresh", false, "get a new token for the client")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -93,7 +98,13 @@ func (a *app) explainToken(ctx context.Context, g given, o whyOptions) (why.Repo
 	}
 	q.For = o.lasts
 	q.Need = map[string]authz.Need{toSubmit: authz.Agent, toDecide: authz.Reviewer}[o.to]
-	if o.request != "" {
+	if o.action != "" && g.session != nil {
+		q.Intent, q.Need = &why.Intent{Action: o.action, Target: o.target}, authz.Agent
+		if q.Resources, err = governed(ctx, g.session); err != nil {
+			return why.Report{}, err
+		}
+	}
+	if o.request != "" && g.session != nil {
 		if q.Request, err = readRequest(ctx, g.session, o.namespace, o.request); err != nil {
 			return why.Report{}, err
 		}
@@ -172,6 +183,29 @@ func readRequest(ctx context.Context, s *session.Session, namespace, name string
 		return nil, fmt.Errorf("read request %s: %w", name, err)
 	}
 	return &request, nil
+}
+
+// governed returns the GovernedResources of an environment.
+func governed(ctx context.Context, s *session.Session) ([]v1alpha1.GovernedResource, error) {
+	config, err := s.Kube()
+	if err != nil {
+		return nil, err
+	}
+	kube, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+	}
+	list, err := kube.Resource(v1alpha1.GroupVersion().WithResource("governedresources")).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list GovernedResources: %w", err)
+	}
+	found := make([]v1alpha1.GovernedResource, len(list.Items))
+	for i := range list.Items {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &found[i]); err != nil {
+			return nil, fmt.Errorf("read GovernedResource %s: %w", list.Items[i].GetName(), err)
+		}
+	}
+	return found, nil
 }
 
 // tellWhy prints a report; its error says at which row the token was refused.

@@ -66,7 +66,8 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 	return why.Fixes{
 		Mint:   check.Fix{Command: command("token " + client + " --fresh"), Repair: check.RepairTokens},
 		Issuer: up, Configure: up, Other: other,
-		Claim: func(claim string) check.Fix { return setClaim(s, claim) },
+		Govern: func(name, patch string) check.Fix { return govern(s, name, patch) },
+		Claim:  func(claim string) check.Fix { return setClaim(s, claim) },
 		Role: func(id, role string) check.Fix {
 			return check.Fix{Command: command("agent add " + id + " --role " + role)}
 		},
@@ -80,6 +81,15 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 func setClaim(s *session.Session, claim string) check.Fix {
 	return check.Fix{Command: "helm upgrade " + s.Facts.Gateway.Release + " charts/aip-k8s -n " + s.Facts.Gateway.Namespace +
 		" --kubeconfig " + s.Facts.Cluster.Kubeconfig + " --reuse-values --set gateway.auth.oidcIdentityClaim=" + claim}
+}
+
+// govern is the command that changes or shows a GovernedResource.
+func govern(s *session.Session, name, patch string) check.Fix {
+	kubectl := "kubectl --kubeconfig " + s.Facts.Cluster.Kubeconfig
+	if name == "" || patch == "" {
+		return check.Fix{Command: kubectl + " get governedresources -o custom-columns=NAME:.metadata.name,PATTERN:.spec.uriPattern"}
+	}
+	return check.Fix{Command: kubectl + " patch governedresource " + name + " --type=json -p '" + patch + "'"}
 }
 
 // unready asks the gateway why it is not ready, in its own words; "" when it is, or is not there to answer.

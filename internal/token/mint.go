@@ -56,8 +56,20 @@ type response struct {
 // ErrRefused, ErrNoEndpoint or ErrIssuerFailed; without an answer the error is ErrUnreachable. Redirects are not
 // followed, because they would carry the secret elsewhere. h may be nil; its time limit and that of ctx both hold.
 func Mint(ctx context.Context, h *http.Client, r Request) (Token, error) {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if r.Scope != "" {
+		form.Set("scope", r.Scope)
+	}
+	if r.Audience != "" {
+		form.Set("audience", r.Audience)
+	}
+	return exchange(ctx, h, r, form)
+}
+
+// exchange sends a grant to the token endpoint.
+func exchange(ctx context.Context, h *http.Client, r Request, form url.Values) (Token, error) {
 	asked := clockOf(r.Now)()
-	res, err := post(ctx, h, r)
+	res, err := post(ctx, h, r, form)
 	if err != nil {
 		return Token{}, fmt.Errorf("get a token for %s: %w", r.ClientID, err)
 	}
@@ -82,13 +94,11 @@ func Mint(ctx context.Context, h *http.Client, r Request) (Token, error) {
 	return Token{}, fmt.Errorf("get a token for %s from %s: %w", r.ClientID, r.TokenURL, e)
 }
 
-func post(ctx context.Context, h *http.Client, r Request) (*http.Response, error) {
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {r.ClientID}, "client_secret": {r.ClientSecret}}
-	if r.Scope != "" {
-		form.Set("scope", r.Scope)
-	}
-	if r.Audience != "" {
-		form.Set("audience", r.Audience)
+// post sends a form to an endpoint, with the client's id and, when it has one, its secret.
+func post(ctx context.Context, h *http.Client, r Request, form url.Values) (*http.Response, error) {
+	form.Set("client_id", r.ClientID)
+	if r.ClientSecret != "" {
+		form.Set("client_secret", r.ClientSecret)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {

@@ -84,7 +84,7 @@ func run(ctx context.Context, program string, runs int, enforce bool, only strin
 	}
 	defer func() { err = errors.Join(err, b.aip(context.WithoutCancel(ctx), "down")) }()
 	unit := calibrate()
-	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.agents, b.commands}
+	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.agents, b.commands, b.faults}
 	if only == "load" {
 		measures = []func(context.Context, int) error{func(ctx context.Context, _ int) error { return b.aip(ctx, b.up()...) }, b.load}
 	}
@@ -223,16 +223,40 @@ func (b *bench) memory(ctx context.Context, _ int) error {
 
 // commands measures the light commands as whole processes.
 func (b *bench) commands(ctx context.Context, runs int) error {
-	for _, args := range [][]string{{"--help"}, {"status"}, {"token", "aip-agent-1"}, {"token", "aip-agent-1", "--fresh"}} {
-		f := figure{name: "aip-dev " + strings.Join(args, " "), limit: 0.2}
+	for _, c := range []struct {
+		args  []string
+		limit float64
+	}{
+		{[]string{"--help"}, 0.2}, {[]string{"status"}, 0.2}, {[]string{"token", "aip-agent-1"}, 0.05}, {[]string{"token", "aip-agent-1", "--fresh"}, 0.3},
+		{[]string{"token", "why", "aip-agent-1"}, 0.5}, {[]string{"doctor"}, 2},
+	} {
+		f := figure{name: "aip-dev " + strings.Join(c.args, " "), limit: c.limit}
 		for range runs * 4 {
-			if err := b.timed(ctx, &f, args...); err != nil {
+			if err := b.timed(ctx, &f, c.args...); err != nil {
 				return err
 			}
 		}
 		b.figures = append(b.figures, f)
 	}
 	return nil
+}
+
+// faults measures how long doctor takes to name one: an environment that does not run. The test of each fault is a script.
+func (b *bench) faults(ctx context.Context, runs int) error {
+	if err := b.aip(ctx, "stop"); err != nil {
+		return err
+	}
+	f := figure{name: "doctor names a fault", limit: 5}
+	for range runs {
+		start := time.Now()
+		out, err := b.command(ctx, "doctor").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "error: process: ") {
+			return fmt.Errorf("doctor does not name what is stopped: %w\n%s", err, out)
+		}
+		f.values = append(f.values, time.Since(start).Seconds())
+	}
+	b.figures = append(b.figures, f)
+	return b.aip(ctx, "start")
 }
 
 // agents measures one more agent: let in and taken away, each with the rollout of the gateway.

@@ -105,8 +105,8 @@ func begin(t *testing.T, url, token string, workers int) *load {
 		transport := &http.Transport{DisableKeepAlives: i%2 == 0, MaxIdleConnsPerHost: 1}
 		l.workers.Go(func() {
 			defer transport.CloseIdleConnections()
-			for ctx.Err() == nil {
-				l.once(&http.Client{Transport: transport}, i%2 == 0)
+			for n := 0; ctx.Err() == nil; n++ { // each about a target of its own: one target is held by one request at a time
+				l.once(&http.Client{Transport: transport}, i%2 == 0, fmt.Sprintf("k8s://prod/default/deployment/web-%d-%d", i, n))
 			}
 		})
 	}
@@ -114,9 +114,9 @@ func begin(t *testing.T, url, token string, workers int) *load {
 }
 
 // once submits one request and notes what went wrong with it.
-func (l *load) once(client *http.Client, fresh bool) {
+func (l *load) once(client *http.Client, fresh bool, target string) {
 	began := time.Now()
-	err := l.submit(client)
+	err := l.submit(client, target)
 	l.sent.Add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,11 +130,11 @@ func (l *load) once(client *http.Client, fresh bool) {
 	}
 }
 
-func (l *load) submit(client *http.Client) error {
+func (l *load) submit(client *http.Client, target string) error {
 	// The request is under way when the load ends, so it has a limit of its own.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	body := strings.NewReader(`{"action": "scale-down", "targetURI": "k8s://prod/default/deployment/web", "reason": "load", "namespace": "default"}`)
+	body := strings.NewReader(`{"action": "scale-down", "targetURI": "` + target + `", "reason": "load", "namespace": "default"}`)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/agent-requests", body)
 	if err != nil {
 		return err

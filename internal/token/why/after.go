@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/token"
@@ -20,7 +22,7 @@ const keysKept = 10 * time.Minute
 func (r *replay) afterwards(ctx context.Context, raw string, header error, found refusal) {
 	r.compare(ctx, raw, header, found)
 	r.add(RowRegistry, r.registration())
-	r.add(RowResource, check.Skipped("this gateway governs no resources: policies say what needs approval"))
+	r.add(RowResource, r.resource(found))
 	if found.row != "" && found.row != RowRole {
 		r.add(RowLife, check.Skipped("not asked (the token was refused at %s)", found.row))
 		r.add(RowSelf, check.Skipped("not asked (the token was refused at %s)", found.row))
@@ -94,6 +96,49 @@ func who(identity string, roles []string) string {
 
 func sameRoles(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// resource asks whether the caller may ask for the intent at all, by the gateway's own code.
+func (r *replay) resource(found refusal) check.Answer {
+	switch {
+	case r.Intent == nil:
+		return check.Skipped("no intent was named (--action and --target)")
+	case found.row != "":
+		return check.Skipped("not asked (the token was refused at %s)", found.row)
+	}
+	govern := r.Fixes.Govern
+	if govern == nil {
+		govern = func(string, string) check.Fix { return r.Fixes.Configure }
+	}
+	admission := authz.Admit(r.Resources, r.Gateway.RequireGovernedResource, r.report.Identity, r.Intent.Action, r.Intent.Target)
+	g := admission.Resource
+	refuse := func(reason, expected, has, patch string) check.Answer {
+		if r.report.Refused == "" {
+			r.report.Refused, r.report.Accepted, r.report.Answer = RowResource, false, reason
+		}
+		name := ""
+		if g != nil {
+			name = g.Name
+		}
+		return check.Differ(govern(name, patch), expected, has, "%s", reason)
+	}
+	add := func(list, value string) string {
+		return fmt.Sprintf(`[{"op":"add","path":"/spec/%s/-","value":%q}]`, list, value)
+	}
+	switch trust := gateway.Trust(g, r.report.Identity); {
+	case !admission.Allowed && g == nil:
+		return refuse(admission.Reason, "a GovernedResource whose uriPattern matches the target", r.Intent.Target, "")
+	case !admission.Allowed && admission.Code == v1alpha1.DenialIdentityInvalid:
+		return refuse(admission.Reason, "one of permittedAgents: "+strings.Join(g.Spec.PermittedAgents, ", "), r.report.Identity, add("permittedAgents", r.report.Identity))
+	case !admission.Allowed:
+		return refuse(admission.Reason, "one of permittedActions: "+strings.Join(g.Spec.PermittedActions, ", "), r.Intent.Action, add("permittedActions", r.Intent.Action))
+	case trust != nil:
+		return refuse(trust.Error(), "a trust level that agents have", g.Spec.TrustRequirements.MinTrustLevel, `[{"op":"remove","path":"/spec/trustRequirements"}]`)
+	case g == nil:
+		return check.OK("no GovernedResource is there, and none is required")
+	default:
+		return check.OK("permitted by GovernedResource %s", g.Name)
+	}
 }
 
 // life compares how long the token counts with how long it is used.

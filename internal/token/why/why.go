@@ -62,6 +62,9 @@ type Question struct {
 	For time.Duration
 	// Request, when not nil, is the one that is to be decided with it.
 	Request *v1alpha1.AgentRequest
+	// Intent, when not nil, is what is to be asked for with it, and Resources are those that govern targets.
+	Intent    *Intent
+	Resources []v1alpha1.GovernedResource
 	// Ready asks the gateway whether it found its issuer, and returns why not. Nil asks nobody.
 	Ready func(ctx context.Context) string
 	// Whoami shows the token to the gateway. Nil shows it to nobody.
@@ -73,6 +76,9 @@ type Question struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// Intent is an action on a target.
+type Intent struct{ Action, Target string }
 
 // Fixes are the commands that mend what the rows find, for the environment at hand. ID in one stands for the identity.
 type Fixes struct {
@@ -92,6 +98,8 @@ type Fixes struct {
 	Keep check.Fix
 	// Other decides as somebody else.
 	Other check.Fix
+	// Govern changes or shows a GovernedResource: what is a JSON patch of it, "" to show it.
+	Govern func(name, patch string) check.Fix
 	// Clock sets the clock.
 	Clock check.Fix
 }

@@ -286,6 +286,42 @@ func TestGateway(t *testing.T) {
 	}
 }
 
+// TestResource holds an intent against GovernedResources, as the gateway does at admission (T15).
+func TestResource(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	web := v1alpha1.GovernedResource{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: v1alpha1.GovernedResourceSpec{
+		URIPattern: "k8s://prod/**", PermittedActions: []string{"scale"}, PermittedAgents: []string{"aip-agent-1"},
+	}}
+	others, trust := web, web
+	others.Spec.PermittedAgents = []string{"aip-agent-2"}
+	trust.Spec.TrustRequirements = &v1alpha1.TrustRequirements{MinTrustLevel: "Trusted", MaxAutonomyLevel: "Trusted"}
+	for name, c := range map[string]struct {
+		resources []v1alpha1.GovernedResource
+		intent    why.Intent
+		red, says string
+		fix       string
+	}{
+		"none":      {nil, why.Intent{Action: "delete", Target: "k8s://prod/a"}, "", "none is required", ""},
+		"permitted": {[]v1alpha1.GovernedResource{web}, why.Intent{Action: "scale", Target: "k8s://prod/a"}, "", "permitted by GovernedResource web", ""},
+		"action":    {[]v1alpha1.GovernedResource{web}, why.Intent{Action: "delete", Target: "k8s://prod/a"}, "T15", `action "delete" is not permitted`, `web [{"op":"add","path":"/spec/permittedActions/-","value":"delete"}]`},
+		"agent":     {[]v1alpha1.GovernedResource{others}, why.Intent{Action: "scale", Target: "k8s://prod/a"}, "T15", "is not permitted by", `web [{"op":"add","path":"/spec/permittedAgents/-","value":"aip-agent-1"}]`},
+		"target":    {[]v1alpha1.GovernedResource{web}, why.Intent{Action: "scale", Target: "k8s://test/a"}, "T15", "no GovernedResource matches", " "},
+		"trust":     {[]v1alpha1.GovernedResource{trust}, why.Intent{Action: "scale", Target: "k8s://prod/a"}, "T15", "INSUFFICIENT_TRUST", `web [{"op":"remove","path":"/spec/trustRequirements"}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := asked(t, i, i.token(t, nil))
+			q.Intent, q.Resources = &c.intent, c.resources
+			q.Fixes.Govern = func(name, patch string) check.Fix { return check.Fix{Command: name + " " + patch} }
+			r := why.Ask(t.Context(), q)
+			if found := row(t, r, "T15"); red(r) != c.red || r.Refused != c.red || !strings.Contains(found.Reason, c.says) || found.Fix.Command != c.fix {
+				t.Errorf("red %q, refused at %q, %+v", red(r), r.Refused, found)
+			}
+		})
+	}
+}
+
 // TestUse asks what surprises people although the gateway takes the token: T10 by the gateway's clock, T12 by need, T16, T17.
 func TestUse(t *testing.T) {
 	t.Parallel()
