@@ -184,6 +184,9 @@ func (s *Server) warnAboutRoles(ctx context.Context) {
 	if len(s.options.TrustedProxies) > 0 {
 		s.log.WarnContext(ctx, "--trusted-proxy-cidrs counts for nothing: with an issuer only tokens say who calls")
 	}
+	if s.options.SigningKeyPath != "" || s.options.SigningKey != "" {
+		s.log.WarnContext(ctx, "--jwt-key-path and --jwt-key count for nothing: this gateway hands out no tokens of its own")
+	}
 	if s.options.UnregisteredAgents == unregisteredStrict {
 		s.log.WarnContext(ctx, "Nobody may submit: --unregistered-agent-policy is strict, and this gateway knows no AgentRegistrations")
 	}

@@ -57,6 +57,9 @@ type Options struct {
 	DedupWindow time.Duration
 	// WaitTimeout is for how long a submission waits for its decision. 0 or less means 90 seconds.
 	WaitTimeout time.Duration
+	// SigningKeyPath and SigningKey are taken and not used: the public AIP gateway signs tokens of its own with them, which
+	// outlive the decision that they stand for.
+	SigningKeyPath, SigningKey string
 	// RequireGovernedResource refuses requests about targets that no GovernedResource governs, even when there is none.
 	RequireGovernedResource bool
 	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny. Empty means

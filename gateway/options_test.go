@@ -43,7 +43,7 @@ func TestFlags(t *testing.T) {
 	if err := fs.Parse([]string{"--controller=perhaps"}); err == nil {
 		t.Error("--controller=perhaps was accepted")
 	}
-	if err := fs.Parse([]string{"--jwt-key=x"}); err == nil {
+	if err := fs.Parse([]string{"--gc-enabled"}); err == nil {
 		t.Error("a flag without its feature was accepted")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/store"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
@@ -135,4 +136,36 @@ func observed(t *testing.T, w *world) {
 	w.policy(t, "only-seen", v1alpha1.ActionDeny)
 	body := strings.Replace(w.submission("only-seen"), "{", `{"mode":"observe",`, 1)
 	w.as(t, agent1, "POST", "/agent-requests", body).want(t, http.StatusCreated, `"phase":"Observed"`)
+}
+
+// agentRecords: how right an agent was and how it went, counted from its requests; agents read their own.
+func agentRecords(t *testing.T, w *world) {
+	other := *w
+	other.ns = w.namespace(t)
+	w = &other
+	for _, verdict := range []string{`{"verdict":"correct"}`, `{"verdict":"correct"}`, `{"verdict":"partial","reasonCode":"bad_timing"}`, `{"verdict":"incorrect","reasonCode":"bad_timing"}`} {
+		w.as(t, reviewer1, "PATCH", w.path(w.ungraded(t), "/verdict"), verdict).want(t, http.StatusOK, "verdict submitted")
+	}
+	for _, end := range []string{"/completed", "/failed"} {
+		name := w.submit(t, agent2, "counted").Name
+		w.as(t, agent2, "POST", w.path(name, "/executing"), "").want(t, http.StatusOK, "")
+		w.as(t, agent2, "POST", w.path(name, end), "").want(t, http.StatusOK, "")
+	}
+	in := "?namespace=" + w.ns
+	w.as(t, reviewer1, "POST", "/agent-requests/recompute-accuracy", "").want(t, http.StatusOK, `"message":"recomputed accuracy summaries"`)
+	w.as(t, reviewer1, "GET", "/diagnostic-accuracy-summaries"+in, "").
+		want(t, http.StatusOK, `"status":{"totalReviewed":4,"correctCount":2,"partialCount":1,"incorrectCount":1,"diagnosticAccuracy":0.625,"lastUpdatedAt":"`)
+	var list []wire.Profile
+	w.as(t, admin1, "GET", "/agent-trust-profiles"+in, "").want(t, http.StatusOK, "").into(t, &list)
+	if len(list) != 2 || list[1].Spec.AgentIdentity != agent2 || list[1].Status.SuccessRate != 0.5 || list[1].Status.TotalExecutions != 2 || list[1].Status.TrustLevel != "Observer" {
+		t.Errorf("profiles %+v", list)
+	}
+	w.as(t, agent2, "GET", "/agent-trust-profiles"+in, "").want(t, http.StatusOK, "").into(t, &list)
+	if len(list) != 1 || list[0].Spec.AgentIdentity != agent2 {
+		t.Errorf("an agent reads %+v", list)
+	}
+	own, foreign := "/agent-trust-profiles/"+store.ProfileName(agent2)+in, "/agent-trust-profiles/"+store.ProfileName(agent1)+in
+	w.as(t, agent2, "GET", own, "").want(t, http.StatusOK, `"agentIdentity":"aip-agent-2"`)
+	w.as(t, agent2, "GET", foreign, "").want(t, http.StatusNotFound, "AgentTrustProfile not found")
+	w.as(t, agent2, "GET", "/diagnostic-accuracy-summaries"+in, "").want(t, http.StatusOK, "[]")
 }

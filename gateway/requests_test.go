@@ -50,6 +50,7 @@ func TestServer(t *testing.T) { // see start
 			"reports that are refused":  reportsRefused,
 			"verdicts":                  verdicts,
 			"observed":                  observed,
+			"records of agents":         agentRecords,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

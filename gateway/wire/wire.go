@@ -155,3 +155,55 @@ type Event struct {
 	Type   string
 	Object *v1alpha1.AgentRequest
 }
+
+// Summary says how right an agent was, as reviewers graded it. It is shaped like the DiagnosticAccuracySummary of the public
+// AIP control plane, and computed from the requests whenever somebody asks.
+type Summary struct {
+	metav1.TypeMeta `json:",inline"`
+
+	Metadata ProfileName   `json:"metadata"`
+	Spec     ProfileSpec   `json:"spec"`
+	Status   SummaryStatus `json:"status"`
+}
+
+// SummaryStatus counts verdicts. DiagnosticAccuracy is (correct + partial/2) / total, 0 when there is none.
+type SummaryStatus struct {
+	TotalReviewed      int          `json:"totalReviewed"`
+	CorrectCount       int          `json:"correctCount"`
+	PartialCount       int          `json:"partialCount"`
+	IncorrectCount     int          `json:"incorrectCount"`
+	DiagnosticAccuracy float64      `json:"diagnosticAccuracy"`
+	LastUpdatedAt      *metav1.Time `json:"lastUpdatedAt,omitempty"`
+}
+
+// Profile says how far an agent is trusted, and by what record. It is shaped like the AgentTrustProfile of the public AIP
+// control plane, and computed from the requests whenever somebody asks.
+type Profile struct {
+	metav1.TypeMeta `json:",inline"`
+
+	Metadata ProfileName   `json:"metadata"`
+	Spec     ProfileSpec   `json:"spec"`
+	Status   ProfileStatus `json:"status"`
+}
+
+// ProfileStatus is the record of an agent. TrustLevel is Observer for every agent: this gateway promotes nobody. The rates are
+// between 0 and 1.
+type ProfileStatus struct {
+	TrustLevel         string       `json:"trustLevel"`
+	DiagnosticAccuracy float64      `json:"diagnosticAccuracy"`
+	SuccessRate        float64      `json:"successRate"`
+	TotalReviewed      int          `json:"totalReviewed"`
+	TotalExecutions    int          `json:"totalExecutions"`
+	LastEvaluatedAt    *metav1.Time `json:"lastEvaluatedAt,omitempty"`
+}
+
+// ProfileName names what is kept about an agent in a namespace.
+type ProfileName struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+}
+
+// ProfileSpec says which agent.
+type ProfileSpec struct {
+	AgentIdentity string `json:"agentIdentity"`
+}
