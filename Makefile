@@ -33,12 +33,7 @@ test: build tools ## Run all tests; those that need an environment start the bui
 	go test -timeout 20m ./...
 
 fuzz: ## Attack what reads tokens, bodies, URIs, policies and streams with random input (FUZZTIME=1m for each)
-	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' gateway internal tui); do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
-			echo "$$target in $$(dirname $$file)"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
-		done; \
-	done
+	test/fuzz/fuzz.sh $(FUZZTIME)
 
 images: ## Build the images of a Kind node, Keycloak and curl, and start a container engine if none answers (root, Debian)
 	test/engine/engine.sh start
