@@ -62,5 +62,9 @@ generate: ## Generate deep copies, CustomResourceDefinitions and the test fixtur
 verify: generate lint ## Fail when generated files differ from what is committed
 	git diff --exit-code -- api $(CRDS) test/fixtures
 
+pictures: ## Draw the main screens of the review queue for the README (fonts: DejaVu Sans Mono)
+	@dir=$$(mktemp -d) && go test ./tui -run 'TestPictures' -pictures $$dir && \
+	  go run ./test/pictures -out docs/pictures $$dir/*.ansi; status=$$?; rm -rf $$dir; exit $$status
+
 bench: build ## Measure start, stop, memory, decisions and commands against their limits (RUNS=5)
 	go run ./test/bench -runs $(RUNS)

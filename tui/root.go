@@ -120,17 +120,11 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case page.Notice:
 		r.notice, r.noticeAt = msg, r.tick.Now
 		return r, nil
-	case page.Open:
-		return r, r.open(msg.Page)
 	case page.Back:
 		r.back()
 		return r, nil
 	case tea.MouseMsg:
-		if r.tooSmall() {
-			return r, nil
-		}
-		msg.Y -= headerHeight
-		return r, r.top().Update(msg)
+		return r, r.point(msg)
 	case page.Copy:
 		return r, r.copy(msg)
 	case palette.Chosen:
@@ -140,6 +134,15 @@ func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	default:
 		return r, r.tell(msg)
 	}
+}
+
+// point hands the mouse to the page on top, in the page's own lines.
+func (r *root) point(msg tea.MouseMsg) tea.Cmd {
+	if r.tooSmall() {
+		return nil
+	}
+	msg.Y -= headerHeight
+	return r.top().Update(msg)
 }
 
 // press does what a key asks for: the keys that work everywhere come first, unless the page asks for text.

@@ -67,8 +67,8 @@ type Options struct {
 	NoColor, ASCII, ReadOnly bool
 }
 
-// framesPerSecond bounds how often the screen is drawn: a key is answered within 17 ms. What did not change is not drawn.
-const framesPerSecond = 60
+// framesPerSecond bounds how often the screen is drawn: a key is answered within 9 ms. What did not change is not drawn.
+const framesPerSecond = 120
 
 // Autowrap of the terminal (DECAWM) is off while the program runs: should the terminal think that a character is wider
 // than we do, the line is cut at the edge and the lines below stay where they are.

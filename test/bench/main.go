@@ -28,7 +28,7 @@ func main() {
 	runs := flag.Int("runs", 5, "how often each command is run")
 	enforce := flag.Bool("enforce", false, "exit with 1 when a figure is over its limit")
 	program := flag.String("program", "bin/aip-dev", "the built binary")
-	only := flag.String("only", "", "load measures decisions under load alone; empty measures all")
+	only := flag.String("only", "", "load measures decisions under load alone, queue the review queue, for which no environment is needed; empty measures all")
 	flag.Parse()
 	path, err := filepath.Abs(*program)
 	if err == nil {
@@ -79,12 +79,18 @@ func run(ctx context.Context, program string, runs int, enforce bool, only strin
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &bench{program: program, state: dir, client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: agentsAtOnce}}}
+	unit := calibrate()
+	if only == "queue" {
+		if err := b.queue(ctx, runs); err != nil {
+			return err
+		}
+		return b.report(unit, enforce)
+	}
 	if err := b.choosePorts(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.aip(context.WithoutCancel(ctx), "down")) }()
-	unit := calibrate()
-	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.agents, b.commands, b.faults}
+	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.agents, b.commands, b.faults, b.queue}
 	if only == "load" {
 		measures = []func(context.Context, int) error{func(ctx context.Context, _ int) error { return b.aip(ctx, b.up()...) }, b.load}
 	}

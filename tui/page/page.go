@@ -100,8 +100,5 @@ type Entry struct {
 	New func() Page
 }
 
-// Open puts a page on top of the present one.
-type Open struct{ Page Page }
-
 // Back takes the page on top away; the last one stays.
 type Back struct{}

@@ -127,7 +127,6 @@ func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
 
 // refusal says why a decision is not even sent; it is empty when it is.
 func (d *desk) refusal(r *v1alpha1.AgentRequest, reason string, approve, unread bool) string {
-	v := r.Status.ControlPlaneVerification
 	switch {
 	case d.ReadOnly:
 		return "read-only"
@@ -135,10 +134,24 @@ func (d *desk) refusal(r *v1alpha1.AgentRequest, reason string, approve, unread 
 		return "role " + safetext.ID(d.who.Role) + " may not, reviewer may"
 	case !filter.Waits(r):
 		return "it does not wait for a decision"
-	case r.Spec.AgentIdentity == d.who.Identity || r.Annotations[v1alpha1.AnnotationSubmittedBy] == d.who.Identity:
+	case d.own(r):
 		return "own request, use another reviewer"
 	case approve && !unread && d.shown[r.UID] == nil:
 		return "it was not shown, say show first or approve-unread"
+	default:
+		return reasonNeeded(r, reason, approve)
+	}
+}
+
+// own reports whether the reviewer asked for r.
+func (d *desk) own(r *v1alpha1.AgentRequest) bool {
+	return r.Spec.AgentIdentity == d.who.Identity || r.Annotations[v1alpha1.AnnotationSubmittedBy] == d.who.Identity
+}
+
+// reasonNeeded says why a decision needs a reason that is not there.
+func reasonNeeded(r *v1alpha1.AgentRequest, reason string, approve bool) string {
+	v := r.Status.ControlPlaneVerification
+	switch {
 	case !approve && reason == "":
 		return "a reason is needed, the agent reads it"
 	case approve && reason == "" && v != nil && v.HasActiveEndpoints:

@@ -206,10 +206,10 @@ func (d *desk) list(ctx context.Context, text string) {
 	slices.SortStableFunc(d.rows, func(a, b v1alpha1.AgentRequest) int {
 		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 	})
-	switch n := len(d.rows); {
-	case n == 0:
+	switch n := len(d.rows); n {
+	case 0:
 		d.say("Nothing matches.")
-	case n == 1:
+	case 1:
 		d.say("1 request.")
 	default:
 		d.say("%d requests.", n)

@@ -7,8 +7,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/signal"
@@ -31,6 +33,8 @@ func run() error {
 	n := flag.Int("n", 40, "number of requests at the start")
 	wild := flag.Bool("wild", false, "one more request, with awkward texts")
 	every := flag.Duration("every", 0, "time between new requests; 0 for none")
+	serve := flag.String("serve", "", "only serve the gateway, at this address")
+	connect := flag.String("connect", "", "only show the queue of the gateway at this URL")
 	identity := flag.String("as", "aip-reviewer-1", "identity")
 	role := flag.String("role", "reviewer", "role")
 	var o tui.Options
@@ -42,6 +46,9 @@ func run() error {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *connect != "" {
+		return show(ctx, o, *connect, *identity)
+	}
 	g := fakegateway.New(time.Now, *identity, *role)
 	if *n > 0 {
 		g.Put(fakegateway.Rich(time.Now()))
@@ -54,15 +61,33 @@ func run() error {
 	}
 	go arrive(ctx, g, *every)
 	go toggle(ctx, g)
-	started := time.Now()
+	if *serve != "" {
+		return listen(ctx, *serve, g.Handler())
+	}
 	server := httptest.NewServer(g.Handler())
 	defer server.Close()
+	return show(ctx, o, server.URL, *identity)
+}
+
+// listen serves until ctx ends.
+func listen(ctx context.Context, address string, h http.Handler) error {
+	server := &http.Server{Addr: address, Handler: h, ReadHeaderTimeout: time.Minute}
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // the program ends
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// show runs the queue of the gateway at url.
+func show(ctx context.Context, o tui.Options, url, identity string) error {
+	started := time.Now()
 	token := func(context.Context) (string, error) { return "none", nil }
-	c, err := client.New(server.URL, token, nil)
+	c, err := client.New(url, token, nil)
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	o.Gateway, o.Policies, o.Now, o.Environment, o.Cluster, o.Identity = c, c, time.Now, "aip", "embedded", *identity
+	o.Gateway, o.Policies, o.Now, o.Environment, o.Cluster, o.Identity = c, c, time.Now, "aip", "embedded", identity
 	o.TokenExpiry = func() (time.Time, bool) {
 		return started.Add(time.Since(started).Truncate(5*time.Minute) + 5*time.Minute), true
 	}

@@ -114,8 +114,12 @@ func (q *Queue) belongs(item feed.Item) bool {
 
 // tick takes in the time. Where a filter depends on it, requests may come and go by that alone.
 func (q *Queue) tick(now time.Time) tea.Cmd {
+	sameDay := now.YearDay() == q.now.YearDay()
 	q.now = now
 	read := q.readRules()
+	if sameDay && !q.ends {
+		return read
+	}
 	c := q.context()
 	changed := false
 	for i, t := range q.tabs {
@@ -139,6 +143,7 @@ func (q *Queue) fill() {
 	for i, t := range q.tabs {
 		q.counts[i] = t.count(q.snapshot.Items, c)
 	}
+	q.ends = slices.ContainsFunc(q.snapshot.Items, func(item feed.Item) bool { return !q.Limits.Of(item.AgentRequest).At.IsZero() })
 	if q.cursor.key != "" {
 		q.follow()
 	}

@@ -11,22 +11,35 @@ func (q *Queue) pointAt(msg tea.MouseMsg) {
 	if q.Prompt() != nil {
 		return
 	}
-	overList := q.layout.listHeight > 0 && (!q.layout.sideBySide || msg.X < q.layout.listWidth) &&
-		msg.Y >= listTop && msg.Y < listTop+q.layout.listHeight
 	q.noteRead()
-	switch {
-	case msg.Button == tea.MouseButtonWheelUp && overList:
-		q.goTo(q.cursor.at - 1)
-	case msg.Button == tea.MouseButtonWheelDown && overList:
-		q.goTo(q.cursor.at + 1)
-	case msg.Button == tea.MouseButtonWheelUp:
-		q.preview.pager.Scroll(-wheelLines)
-	case msg.Button == tea.MouseButtonWheelDown:
-		q.preview.pager.Scroll(wheelLines)
-	case msg.Button == tea.MouseButtonLeft && msg.Action == tea.MouseActionPress && overList:
-		if at := q.window.Top + msg.Y - listTop; at < len(q.rows) {
-			q.goTo(at)
-		}
+	if !q.overList(msg) {
+		q.preview.pager.Scroll(wheelLines * notch(msg))
+		return
+	}
+	if by := notch(msg); by != 0 {
+		q.goTo(q.cursor.at + by)
+		return
+	}
+	at := q.window.Top + msg.Y - listTop
+	if msg.Button == tea.MouseButtonLeft && msg.Action == tea.MouseActionPress && at < len(q.rows) {
+		q.goTo(at)
+	}
+}
+
+func (q *Queue) overList(msg tea.MouseMsg) bool {
+	beside := !q.layout.sideBySide || msg.X < q.layout.listWidth
+	return beside && msg.Y >= listTop && msg.Y < listTop+q.layout.listHeight
+}
+
+// notch returns which way the wheel was turned: -1 is up, 0 not at all.
+func notch(msg tea.MouseMsg) int {
+	switch msg.Button {
+	case tea.MouseButtonWheelUp:
+		return -1
+	case tea.MouseButtonWheelDown:
+		return 1
+	default:
+		return 0
 	}
 }
 

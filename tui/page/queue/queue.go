@@ -67,8 +67,8 @@ type Queue struct {
 	filter string
 	rows   []feed.Item
 	counts []int
-	// timed says that there are rows to which something happens by itself.
-	timed bool
+	// timed says that there are rows to which something happens by itself, ends that there are such requests at all.
+	timed, ends bool
 	// fresh are the places of the rows that came while the page was open and were not looked at, in order.
 	fresh  []int
 	looked map[types.UID]struct{}
@@ -135,7 +135,9 @@ func (q *Queue) arrange() {
 // Update implements page.Page.
 func (q *Queue) Update(msg tea.Msg) tea.Cmd {
 	cmd := q.update(msg)
-	q.likes = len(q.alike())
+	if _, tick := msg.(page.Tick); !tick {
+		q.likes = len(q.alike())
+	}
 	q.display()
 	return cmd
 }

@@ -108,7 +108,7 @@ func TestOrderByDeadline(t *testing.T) {
 	if got := numbers(rows); !timed || !slices.Equal(got, []string{"r-00003", "r-00001", "r-00000", "r-00002"}) {
 		t.Errorf("order %v", got)
 	}
-	if r := rowOf(items[3], look(), c.Limits, noon, false, false, false); r.left != "1:00" {
+	if r := rowOf(items[3], look(), c.Limits, noon, false, false, false); r.left != "1:01" {
 		t.Errorf("left %q", r.left)
 	}
 }
