@@ -15,7 +15,7 @@ CRDS        := manifests/charts/aip-k8s/crds
 RUNS        ?= 5
 FUZZTIME    ?= 1m
 
-.PHONY: help build up down test fuzz images e2e lint generate verify bench tools
+.PHONY: help build up down pictures test fuzz images e2e lint generate verify bench tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

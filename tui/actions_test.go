@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
+	"github.com/aip-dev/aip-dev/tui/page/queue"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
+	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
 func TestPalette(t *testing.T) {
@@ -67,6 +70,34 @@ func TestCopy(t *testing.T) {
 		}
 		s.wants("copied the ")
 	})
+}
+
+// Other keys are in force, in the footer and in the help; what they were for before is gone.
+func TestOtherKeys(t *testing.T) {
+	onScreen(t, 120, 40, 3, plain(), func(o *Options) {
+		o.Keys = map[string]string{"deny": "x ctrl+x", "quit": "Q"}
+		o.Tabs = []queue.Tab{{Name: "Bots", Filter: "agent:bot"}}
+	}, func(s *screen) {
+		s.wants("x deny")
+		s.wants("Bots")
+		s.Press("d")
+		if s.root.prompt() != nil {
+			t.Error("the old key still denies")
+		}
+		s.Press("x")
+		s.wants("reason, the agent reads this")
+		s.Press("esc", "?")
+		s.wants("also ctrl-x")
+		s.Press("esc", "q", "Q")
+		if !s.Quit() {
+			t.Error("Q does not quit")
+		}
+	})
+	for words, names := range map[string]string{"approve": "enter", "no such action": "z", "deny": "nokey"} {
+		if _, _, err := build(t.Context(), Options{Gateway: fakegateway.New(time.Now, "x"), Now: time.Now, Keys: map[string]string{words: names}}, theme.New(plain())); err == nil {
+			t.Errorf("%s: %s was taken", words, names)
+		}
+	}
 }
 
 func TestShapes(t *testing.T) {

@@ -33,7 +33,12 @@ func TestPictures(t *testing.T) {
 		},
 		"deny":  func(s *screen) { s.Press("G", "d", "1") },
 		"group": func(s *screen) { s.Press("j", "g", "d") },
-		"audit": func(s *screen) { s.Press("d", "1", "enter"); s.Wait(2 * time.Second); s.Press("A"); s.Wait(time.Second) },
+		"audit": func(s *screen) {
+			s.Press("d", "1", "enter")
+			s.Wait(2 * time.Second)
+			s.Press("A")
+			s.Wait(time.Second)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onScreen(t, 120, 34, 14, colours, nil, func(s *screen) {

@@ -43,6 +43,8 @@ func newKeyMap() keyMap {
 	}
 }
 
+func (k *keyMap) all() []*key.Binding { return []*key.Binding{&k.help, &k.palette, &k.quit} }
+
 // root is the model of the program: it owns the terminal's size, the stack of pages, the header and the footer. It
 // knows no page but the first and the help.
 type root struct {

@@ -58,7 +58,10 @@ func start(t *testing.T, n int, look theme.Options, adjust func(*Options)) *scre
 	if adjust != nil {
 		adjust(&o)
 	}
-	r, _ := build(t.Context(), o, theme.New(look))
+	r, _, err := build(t.Context(), o, theme.New(look))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &screen{T: t, gateway: g, root: r}
 	s.Driver = drive.New(t, func(msg tea.Msg) tea.Cmd {
 		_, cmd := r.Update(msg)
@@ -317,7 +320,10 @@ func BenchmarkKeyToView(b *testing.B) {
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	r, _ := build(ctx, Options{Gateway: g, Now: now}, theme.New(theme.Options{Profile: termenv.ANSI}))
+	r, _, err := build(ctx, Options{Gateway: g, Now: now}, theme.New(theme.Options{Profile: termenv.ANSI}))
+	if err != nil {
+		b.Fatal(err)
+	}
 	r.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
 	go r.feed.Run(ctx)
 	for !r.snapshot.Complete {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/aip-dev/aip-dev/internal/failure"
@@ -20,6 +23,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/queue"
 	"github.com/aip-dev/aip-dev/tui/page/tokens"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
+	"github.com/aip-dev/aip-dev/tui/part/keys"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
@@ -63,6 +67,10 @@ type Options struct {
 	Native bool
 	// Mouse lets the mouse choose rows and scroll.
 	Mouse bool
+	// Keys gives actions other keys: the words of an action as the help has them, and names of keys. Tabs are shown after
+	// those that everybody has.
+	Keys map[string]string
+	Tabs []queue.Tab
 	// NoColor, ASCII and ReadOnly leave out colours, everything but ASCII, and the decision keys.
 	NoColor, ASCII, ReadOnly bool
 }
@@ -77,12 +85,6 @@ const (
 	autowrapOn  = "\x1b[?7h"
 )
 
-// New returns the program as a model for bubbletea. What it asks of the gateway ends with ctx.
-func New(ctx context.Context, o Options) tea.Model {
-	r, _ := build(ctx, o, look(o))
-	return r
-}
-
 // Run shows the program until the user leaves it or ctx ends. Decisions that are on their way then are finished first.
 func Run(ctx context.Context, o Options) error {
 	if os.Getenv("TERM") == "dumb" {
@@ -96,7 +98,10 @@ func Run(ctx context.Context, o Options) error {
 	o.Out = shared(o.Out)
 	ending, end := context.WithCancel(ctx)
 	defer end()
-	model, decisions := build(ending, o, seen)
+	model, decisions, err := build(ending, o, seen)
+	if err != nil {
+		return err
+	}
 	options := []tea.ProgramOption{
 		tea.WithContext(ending), tea.WithAltScreen(), tea.WithOutput(o.Out), tea.WithFPS(framesPerSecond), tea.WithReportFocus(),
 		tea.WithoutSignalHandler(), // signals end ctx
@@ -110,7 +115,7 @@ func Run(ctx context.Context, o Options) error {
 	if _, err := io.WriteString(o.Out, autowrapOff); err != nil {
 		return fmt.Errorf("write to the terminal: %w", err)
 	}
-	_, err := tea.NewProgram(model, options...).Run()
+	_, err = tea.NewProgram(model, options...).Run()
 	decisions.wait()
 	if _, err := io.WriteString(o.Out, autowrapOn); err != nil {
 		return fmt.Errorf("write to the terminal: %w", err)
@@ -137,24 +142,47 @@ func look(o Options) theme.Theme {
 }
 
 // build puts the program together.
-func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending) {
+func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, error) {
 	decisions := newPending()
 	live := untilEnd(ctx)
 	all := entries(o, look, live)
+	everywhere := newKeyMap()
+	bindings := everywhere.all()
 	var first page.Page
 	if o.Tour != nil {
 		t := *o.Tour
 		t.Look, t.Do = look, decisions.do(ctx)
 		first, all = tour.New(t), nil
 	} else {
-		first = queue.New(queue.Options{
+		q := queue.New(queue.Options{
 			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
 			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
+			Tabs: append(queue.Tabs(), o.Tabs...),
 		})
+		first = q
+		bindings = append(bindings, q.Bindings()...)
+	}
+	if err := rebind(o.Keys, bindings); err != nil {
+		return nil, nil, err
 	}
 	return &root{
-		Options: o, look: look, entries: all, keys: newKeyMap(),
+		Options: o, look: look, entries: all, keys: everywhere,
 		osc: osc.Find(os.Getenv), live: live, feed: feed.New(o.Gateway, o.Now),
 		stack: []page.Page{first},
-	}, decisions
+	}, decisions, nil
+}
+
+// rebind gives actions the keys that people wish for. Enter never decides anything.
+func rebind(wishes map[string]string, bindings []*key.Binding) error {
+	for words, names := range wishes {
+		if strings.HasPrefix(words, "approve") || words == "deny" {
+			if slices.Contains(strings.Fields(names), "enter") {
+				return failure.New(failure.Usage, nil, "keys: enter is wanted for %q, and Enter never decides anything", words)
+			}
+		}
+	}
+	if err := keys.Rebind(wishes, bindings...); err != nil {
+		return failure.Wrap(err, failure.Usage, nil, "")
+	}
+	return nil
 }

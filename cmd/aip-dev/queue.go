@@ -76,6 +76,10 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	if o.plain {
 		return a.plainQueue(ctx, g, s, o)
 	}
+	wishes, err := a.queueWishes()
+	if err != nil {
+		return err
+	}
 	source := s.Source(o.as)
 	err = tui.Run(ctx, tui.Options{
 		Tour: o.tour, Policies: adminOf(s), Tokens: tokenDesk{a, s},
@@ -84,7 +88,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			t, ok := source.Current()
 			return t.Expiry, ok
 		},
-		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Hold: o.hold,
+		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Keys: wishes.Keys, Tabs: wishes.Tabs, Hold: o.hold,
 		Identities: identities(s), Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {

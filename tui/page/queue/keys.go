@@ -65,6 +65,16 @@ func newKeyMap() keyMap {
 	}
 }
 
+// Bindings are the keys that people may choose others for. Those of the forms are not among them.
+func (q *Queue) Bindings() []*key.Binding {
+	k := &q.keys
+	return []*key.Binding{
+		&k.approve, &k.deny, &k.approveUnread, &k.up, &k.down, &k.first, &k.last, &k.pageUp, &k.pageDown, &k.textUp, &k.textDown,
+		&k.textHalfUp, &k.textHalfDn, &k.textPageUp, &k.textPageDn, &k.textHome, &k.next, &k.open, &k.filter, &k.tab, &k.tabBack,
+		&k.mark, &k.markRange, &k.group, &k.undo, &k.shape, &k.copy, &k.grade,
+	}
+}
+
 // Keys implements page.Page.
 func (q *Queue) Keys() []page.Key {
 	k := q.keys

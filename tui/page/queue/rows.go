@@ -16,10 +16,11 @@ import (
 // Tab is a saved filter.
 type Tab struct {
 	// Name stands on the tab, Filter is in the language of package filter.
-	Name, Filter string
+	Name   string `json:"name"`
+	Filter string `json:"filter"`
 	// Newest puts the newest request first. Otherwise the one comes first to which something happens first, then the
 	// oldest, because it waited longest.
-	Newest bool
+	Newest bool `json:"newest,omitempty"`
 }
 
 // Tabs are the tabs that everybody has.
