@@ -214,6 +214,9 @@ func (i Inspector) rollout(ctx context.Context, namespace, name string) (Rollout
 // ErrNoDNS says that a cluster resolves no names.
 var ErrNoDNS = errors.New("no pod of the cluster's DNS is ready")
 
+// ErrUnseenDNS says that a cluster has no DNS under the usual label; it may have one under another.
+var ErrUnseenDNS = errors.New("the cluster has no DNS under the label k8s-app=kube-dns")
+
 // DNS says whether the cluster resolves names: whether a pod of its DNS is ready. An embedded cluster has none.
 // Source: https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
 func (i Inspector) DNS(ctx context.Context) error {
@@ -231,6 +234,9 @@ func (i Inspector) DNS(ctx context.Context) error {
 				return nil
 			}
 		}
+	}
+	if len(slices.Items) == 0 {
+		return ErrUnseenDNS
 	}
 	return ErrNoDNS
 }

@@ -51,7 +51,7 @@ func Checks(o Options) (checks []check.Check, cluster string) {
 	checks = []check.Check{
 		d.state(), machine.Disk(o.Folder.Path, room), machine.Memory(memory), machine.Proxy(o.Getenv, !embedded && d.kind() != ""), d.engine(),
 	}
-	if !embedded { // only containers need them
+	if d.kind() == "" || d.kind() == bootstrap.ClusterKind { // nodes in containers of this machine need them
 		checks = append(checks, machine.Inotify("/proc"), machine.Cgroup("/sys"))
 	}
 	if d.kind() == "" {

@@ -201,7 +201,11 @@ func (d *doctor) cluster() []check.Check {
 			if !d.containers() {
 				return check.Skipped("an embedded cluster resolves no names: its parts are in one process")
 			}
-			if err := d.inspect.DNS(ctx); err != nil {
+			err := d.inspect.DNS(ctx)
+			if errors.Is(err, steps.ErrUnseenDNS) && d.kind() == bootstrap.ClusterExisting {
+				return check.Skipped("%v", err)
+			}
+			if err != nil {
 				return check.Failed(d.kubectl("rollout restart deployment/coredns -n kube-system"), "%v", err)
 			}
 			return check.OK("a pod of its DNS is ready")

@@ -82,7 +82,14 @@ func Device(ctx context.Context, h *http.Client, r Request, g Grants, show func(
 	if err := show(answer.Prompt); err != nil {
 		return Token{}, err
 	}
-	const usualInterval, usualLife, slower = 5, 600, 5 // of RFC 8628 section 3.2 and 3.5
+	return poll(ctx, h, r, answer, second)
+}
+
+// Waiting times of RFC 8628, section 3.2 and 3.5, in seconds.
+const usualInterval, usualLife, slower = 5, 600, 5
+
+// poll asks whether the person has agreed, as often as the issuer lets it.
+func poll(ctx context.Context, h *http.Client, r Request, answer deviceAnswer, second time.Duration) (Token, error) {
 	interval, life := answer.Interval, answer.ExpiresIn
 	if interval <= 0 {
 		interval = usualInterval
