@@ -90,6 +90,8 @@ type Check struct {
 	Question string
 	// Limit is how long the answer may take; 0 means DefaultLimit.
 	Limit time.Duration
+	// Silence is what helps when there is no answer within Limit.
+	Silence Fix
 	// Needs are the ids of checks whose failure explains a failure of this one. They stand before it.
 	Needs []string
 	// Ask answers. It changes nothing, downloads nothing, and ends when its context does.

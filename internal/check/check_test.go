@@ -77,12 +77,12 @@ func TestLimit(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
-	deaf := check.Check{ID: "deaf", Question: "?", Limit: 20 * time.Millisecond, Ask: func(context.Context) check.Answer { <-hang; return check.OK("") }}
+	deaf := check.Check{ID: "deaf", Question: "?", Limit: 20 * time.Millisecond, Silence: check.Fix{Command: "wake"}, Ask: func(context.Context) check.Answer { <-hang; return check.OK("") }}
 	results := run(t, deaf, one("after", check.OK(""), "deaf"), one("beside", check.OK("")))
 	if got, want := verdicts(results), "deaf fail, after skip because of deaf, beside pass"; got != want {
 		t.Errorf("found %s, expected %s", got, want)
 	}
-	if !strings.Contains(results[0].Reason, "no answer within 20ms") {
+	if !strings.Contains(results[0].Reason, "no answer within 20ms") || results[0].Fix.Command != "wake" {
 		t.Errorf("found %q", results[0].Reason)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())

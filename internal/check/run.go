@@ -111,7 +111,7 @@ func ask(ctx context.Context, c Check) Answer {
 	if ctx.Err() != nil {
 		return Failed(Fix{}, "no answer: %v", context.Cause(ctx))
 	}
-	return Failed(Fix{}, "no answer within %s", limit)
+	return Failed(c.Silence, "no answer within %s", limit)
 }
 
 func honest(a Answer) Answer {

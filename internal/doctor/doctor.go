@@ -35,8 +35,12 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// patient is how much longer than usual a check may take that asks a busy cluster.
-const patient = 4 * time.Second
+// How long an answer may take. Whether anything answers at all is told soon; what does answer gets time, because a busy
+// machine is no fault.
+const (
+	soon    = 4 * time.Second
+	patient = 15 * time.Second
+)
 
 // Checks returns the checks of an environment in the order in which its parts build on each other, and where it lives; the
 // place is empty when there is no environment. Then the checks are those of the machine alone.
@@ -61,7 +65,13 @@ func Checks(o Options) (checks []check.Check, cluster string) {
 	checks = append(checks, d.cluster()...)
 	checks = append(checks, d.identity()...)
 	checks = append(checks, d.gateway()...)
-	return append(checks, d.tokens()), d.kind()
+	checks = append(checks, d.tokens())
+	for i := range checks {
+		if checks[i].Limit == 0 {
+			checks[i].Limit = patient
+		}
+	}
+	return checks, d.kind()
 }
 
 // doctor is one run of the checks. What several of them need is asked for once.

@@ -1,7 +1,10 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +14,9 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/token"
 )
 
 func TestClocks(t *testing.T) {
@@ -101,5 +106,28 @@ func TestState(t *testing.T) {
 	a := d.state().Ask(t.Context())
 	if a.Verdict != check.Fail || a.Found != "aip is 755" || a.Fix.Command != "chmod -R go-rwx "+folder.Path {
 		t.Errorf("found %+v", a)
+	}
+}
+
+// TestIssuerClock: the time is that of the issuer's Date header, and a key set that nobody can read is told.
+func TestIssuerClock(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(90*time.Second).UTC().Format(http.TimeFormat))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"issuer":"http://%s","jwks_uri":"http://%s/keys"}`, r.Host, r.Host) // the reader sees what is missing
+	}))
+	t.Cleanup(server.Close)
+	facts := bootstrap.Facts{Identity: bootstrap.IdentityFacts{IssuerURL: server.URL, Address: server.URL}}
+	d := &doctor{Options: Options{Now: time.Now}, facts: facts, session: session.New(session.Options{Facts: facts})}
+	a := d.askIssuer(t.Context())
+	if a.trouble != nil || a.ahead < 85*time.Second || a.ahead > 95*time.Second {
+		t.Errorf("found %+v", a)
+	}
+	if !errors.Is(a.err, token.ErrNoKeys) {
+		t.Errorf("found %v", a.err)
+	}
+	if c := clocks(a.ahead); c.Verdict != check.Fail || !strings.Contains(c.Reason, "behind that of the issuer") {
+		t.Errorf("found %+v", c)
 	}
 }

@@ -18,13 +18,13 @@ import (
 // gateway asks the chart, the gateway and its lists.
 func (d *doctor) gateway() []check.Check {
 	return []check.Check{
-		{ID: "chart", Group: groupGateway, Question: "is the chart installed as described", Needs: []string{"kinds"}, Limit: patient, Ask: d.chart},
+		{ID: "chart", Group: groupGateway, Question: "is the chart installed as described", Needs: []string{"kinds"}, Ask: d.chart},
 		{ID: "gateway", Group: groupGateway, Question: "does the gateway run", Needs: []string{"images", "chart"}, Ask: d.gatewayRuns},
 		{ID: "gateway-issuer", Group: groupGateway, Question: "did the gateway find its issuer", Needs: []string{"chart", "realm", "issuer-name", "dns"}, Ask: d.gatewayIssuer},
 		{ID: "gateway-reach", Group: groupGateway, Question: "does the gateway answer this machine", Needs: []string{"gateway", "gateway-issuer"}, Ask: d.gatewayAnswers},
-		{ID: "subjects", Group: groupGateway, Question: "do the gateway's lists name the clients", Needs: []string{"chart"}, Limit: patient, Ask: d.subjects},
+		{ID: "subjects", Group: groupGateway, Question: "do the gateway's lists name the clients", Needs: []string{"chart"}, Ask: d.subjects},
 		{ID: "identity-claim", Group: groupGateway, Question: "does the gateway take the identity from the right claim", Needs: []string{"chart"}, Ask: d.identityClaim},
-		{ID: "policies", Group: groupGateway, Question: "are the sample policies as described", Needs: []string{"kinds"}, Limit: patient, Ask: func(ctx context.Context) check.Answer {
+		{ID: "policies", Group: groupGateway, Question: "are the sample policies as described", Needs: []string{"kinds"}, Ask: func(ctx context.Context) check.Answer {
 			return d.same("as described", "a sample policy is not as described", d.inspect.Policies)(ctx)
 		}},
 	}
@@ -121,7 +121,7 @@ func (d *doctor) subjects(ctx context.Context) check.Answer {
 
 // tokens sends a token of every client the whole way. Every cause that is known is a check of its own before.
 func (d *doctor) tokens() check.Check {
-	c := check.Check{ID: "tokens", Group: groupGateway, Question: "does the gateway take the clients' tokens", Limit: patient}
+	c := check.Check{ID: "tokens", Group: groupGateway, Question: "does the gateway take the clients' tokens"}
 	c.Needs = []string{"client-credentials", "audience-mapper", "keys", "clock", "gateway-reach", "subjects", "identity-claim"}
 	c.Ask = func(ctx context.Context) check.Answer {
 		var clients []string

@@ -131,7 +131,7 @@ func (d *doctor) ports() check.Check {
 
 // process asks whether what serves the environment runs: a process of this program, or containers.
 func (d *doctor) process() check.Check {
-	c := check.Check{ID: "process", Group: groupPlace, Question: "does what serves the environment run", Needs: []string{"state", "engine", "ports"}, Limit: patient}
+	c := check.Check{ID: "process", Group: groupPlace, Question: "does what serves the environment run", Needs: []string{"state", "engine", "ports"}}
 	c.Ask = func(ctx context.Context) check.Answer {
 		start := check.Fix{Command: d.Command("start"), Repair: check.RepairStart}
 		switch {
@@ -173,12 +173,12 @@ func (d *doctor) containersRun(ctx context.Context, start check.Fix) check.Answe
 
 // api asks whether the API server answers, and whether its nodes are ready.
 func (d *doctor) api() check.Check {
-	return check.Check{ID: "api", Group: groupPlace, Question: "does the Kubernetes API answer", Needs: []string{"process"}, Ask: func(ctx context.Context) check.Answer {
+	fix := check.Fix{Command: d.Command("stop") + " && " + d.Command("start")}
+	if d.kind() == bootstrap.ClusterExisting {
+		fix = d.kubectl("version")
+	}
+	return check.Check{ID: "api", Group: groupPlace, Question: "does the Kubernetes API answer", Needs: []string{"process"}, Limit: soon, Silence: fix, Ask: func(ctx context.Context) check.Answer {
 		nodes, ready, err := d.inspect.Ready(ctx)
-		fix := check.Fix{Command: d.Command("stop") + " && " + d.Command("start")}
-		if d.kind() == bootstrap.ClusterExisting {
-			fix = d.kubectl("version")
-		}
 		switch {
 		case err != nil:
 			return check.Failed(fix, "%v", err)
