@@ -183,7 +183,7 @@ func TestGateway(t *testing.T) { // two gateways would drive the same requests
 	w.hold(t, "delete")
 	t.Run("with", func(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *world){
-			"every call": everyCall, "every refusal": everyRefusal, "wait": waitDecided, "watch": watchAll,
+			"every call": everyCall, "every report": everyReport, "every refusal": everyRefusal, "wait": waitDecided, "watch": watchAll,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
