@@ -89,8 +89,10 @@ func (s *Store) Trail(ctx context.Context, r *v1alpha1.AgentRequest) ([]*v1alpha
 
 // CompareRecords orders records by time; those of one second by what happens first in a request's life.
 func CompareRecords(a, b *v1alpha1.AuditRecord) int {
+	if c := a.Spec.Timestamp.Compare(b.Spec.Timestamp.Time); c != 0 {
+		return c // most differ here, and a list of all is sorted whenever a page is asked for
+	}
 	return cmp.Or(
-		a.Spec.Timestamp.Compare(b.Spec.Timestamp.Time),
 		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Spec.AgentRequestRef, b.Spec.AgentRequestRef),
 		cmp.Compare(strings.Index(lifeOrder, string(a.Spec.Event)), strings.Index(lifeOrder, string(b.Spec.Event))),
 		strings.Compare(a.Name, b.Name),
