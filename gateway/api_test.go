@@ -123,7 +123,7 @@ func warnings(t *testing.T, w *world) {
 		many += fmt.Sprintf(`"n%d":1,`, i)
 	}
 	w.as(t, agent1, "POST", "/agent-requests", strings.Replace(w.submission("warned-much"), "{", "{"+many, 1)).into(t, &state)
-	if len(state.Warnings) != maxWarnings+1 || len(state.Warnings[0]) > maxWarning+50 {
+	if len(state.Warnings) != 21 || len(state.Warnings[0]) > 300 {
 		t.Errorf("%d warnings, the first of %d bytes", len(state.Warnings), len(state.Warnings[0]))
 	}
 	policy := `{"metadata":{"name":"warned"},"spec":{"rules":[{"name":"r","type":"StateEvaluation","action":"Log","expression":"false","weight":1}]}}`

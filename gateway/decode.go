@@ -1,26 +1,16 @@
 package gateway
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"strings"
 
-	kjson "sigs.k8s.io/json"
+	"github.com/aip-dev/aip-dev/gateway/body"
 )
 
-// maxDepth is how deep objects and lists of a body may lie in one another.
-const maxDepth = 64
+// ignored is the part of an input that says what of its body was not looked at; the answer tells it.
+type ignored struct{ texts []string }
 
-// body is the part of an input that came as JSON.
-type body struct {
-	// ignored says what of the body was not looked at; the answer tells it.
-	ignored []string
-}
-
-func (b *body) warnings() []string { return b.ignored }
+func (i *ignored) warnings() []string { return i.texts }
 
 // warned is an input that knows what of it was ignored, warns an answer that can tell.
 type (
@@ -28,133 +18,16 @@ type (
 	warns  interface{ warn(texts []string) }
 )
 
-// decode reads a JSON body into v and returns what of it was ignored: fields that v does not have, and bytes after the
-// value. Its media type does not matter: clients leave it out or add parameters. Names of fields count as they are
-// spelled, and each may come once, so that nobody else reads another meaning out of the same bytes. An empty body is an
-// error unless it is optional.
-func decode(r *http.Request, v any, optional bool) (ignored []string, err error) {
-	raw, rest, err := firstValue(r.Body)
-	if optional && errors.Is(err, io.EOF) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, badBody(err)
-	}
-	if err := checkDepth(raw); err != nil {
-		return nil, err
-	}
-	strict, err := kjson.UnmarshalStrict(raw, v)
-	if err != nil {
-		return nil, badBody(err)
-	}
-	if len(strict) > 0 {
-		// Unknown and doubled fields come as one list that ends somewhere, so the doubled ones are asked for alone.
-		doubled, err := kjson.UnmarshalStrict(raw, v, kjson.DisallowDuplicateFields)
-		if err != nil {
-			return nil, badBody(err)
-		}
-		if len(doubled) > 0 {
-			return nil, refuse(http.StatusBadRequest, "invalid request body: %s, expected each field once", clip(doubled[0].Error()))
-		}
-		ignored = unknown(strict)
-	}
-	if rest {
-		ignored = append(ignored, "bytes after the JSON value were ignored")
-	}
-	return ignored, nil
-}
-
-// maxWarnings is how many unknown fields are told by name, maxWarning how much of one, in bytes.
-const (
-	maxWarnings = 20
-	maxWarning  = 200
-)
-
-// unknown tells which fields were ignored.
-func unknown(fields []error) []string {
-	var out []string
-	for at, field := range fields {
-		if at == maxWarnings {
-			return append(out, "more unknown fields were ignored")
-		}
-		out = append(out, clip(field.Error())+" was ignored")
-	}
-	return out
-}
-
-// clip cuts a text that a caller chose.
-func clip(text string) string {
-	if len(text) <= maxWarning {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxWarning], "") + "..."
-}
-
-// firstValue returns the first JSON value of a body and whether other bytes than white space follow it.
-func firstValue(r io.Reader) (raw json.RawMessage, rest bool, err error) {
-	decoder := json.NewDecoder(r)
-	if err := decoder.Decode(&raw); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, false, &cutOffError{decoder.InputOffset()}
-		}
-		return nil, false, err //nolint:wrapcheck // badBody knows the errors of encoding/json
-	}
-	_, err = decoder.Token()
+// decode reads the JSON body of r into v and returns what of it was ignored. An empty body is an error unless it is optional.
+func decode(r *http.Request, v any, optional bool) (ignored, error) {
+	texts, err := body.Decode(r.Body, v, optional)
 	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return nil, false, err //nolint:wrapcheck // as above
-	}
-	return raw, !errors.Is(err, io.EOF), nil
-}
-
-// cutOffError says that a body ends before its value does.
-type cutOffError struct{ at int64 }
-
-func (c *cutOffError) Error() string {
-	return fmt.Sprintf("it ends in the middle of the JSON value, at offset %d", c.at)
-}
-
-// checkDepth refuses a value whose parts lie too deep in one another: each level costs whoever reads it a call.
-func checkDepth(raw json.RawMessage) error {
-	depth, text, escaped := 0, false, false
-	for at, c := range raw {
-		switch {
-		case escaped:
-			escaped = false
-		case text:
-			text, escaped = c != '"', c == '\\'
-		case c == '"':
-			text = true
-		case c == '{', c == '[':
-			if depth++; depth > maxDepth {
-				return refuse(http.StatusBadRequest, "invalid request body: more than %d objects and lists in one another, at offset %d", maxDepth, at)
-			}
-		case c == '}', c == ']':
-			depth--
-		}
-	}
-	return nil
-}
-
-// badBody says what is wrong with a body that cannot be read.
-func badBody(err error) error {
-	var large *http.MaxBytesError
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	var cut *cutOffError
 	switch {
 	case errors.As(err, &large):
-		return tooLarge()
-	case errors.Is(err, io.EOF):
-		return refuse(http.StatusBadRequest, "invalid request body: it is empty, expected a JSON object")
-	case errors.As(err, &cut):
-		return refuse(http.StatusBadRequest, "invalid request body: %s", cut)
-	case errors.As(err, &syntax):
-		return refuse(http.StatusBadRequest, "invalid request body: %s at offset %d", syntax, syntax.Offset)
-	case errors.As(err, &kind):
-		return refuse(http.StatusBadRequest, "invalid request body: field %q is a %s, expected %s, at offset %d",
-			kind.Field, kind.Value, kind.Type, kind.Offset)
+		return ignored{}, tooLarge()
+	case err != nil:
+		return ignored{}, &problem{status: http.StatusBadRequest, text: err.Error()}
 	default:
-		return refuse(http.StatusBadRequest, "invalid request body: it could not be read")
+		return ignored{texts}, nil
 	}
 }

@@ -35,7 +35,7 @@ type kind[T store.Definition] struct {
 
 // definition is one object of a call.
 type definition[T store.Definition] struct {
-	body
+	ignored
 	object T
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/body"
 )
 
 // governedResources are the endpoints below /governed-resources.
@@ -39,11 +40,11 @@ func (s *Server) listGoverned(ctx context.Context, _ string) (any, error) {
 // keywords, and what it says of a property stays so.
 func checkGoverned(fresh, old *v1alpha1.GovernedResource) error {
 	if _, err := authz.Pattern(fresh.Spec.URIPattern); err != nil {
-		return refuse(http.StatusUnprocessableEntity, "invalid uriPattern: %s", clip(err.Error()))
+		return refuse(http.StatusUnprocessableEntity, "invalid uriPattern: %s", body.Clip(err.Error()))
 	}
 	next, err := readSchema(fresh)
 	if err != nil {
-		return refuse(http.StatusUnprocessableEntity, "invalid contextSchema: %s", clip(err.Error()))
+		return refuse(http.StatusUnprocessableEntity, "invalid contextSchema: %s", body.Clip(err.Error()))
 	}
 	if old == nil {
 		return nil

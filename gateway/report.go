@@ -53,7 +53,7 @@ func failed() report {
 // reportOf is a report about one request.
 type reportOf struct {
 	object
-	body
+	ignored
 	wire.Failure
 }
 
@@ -176,7 +176,7 @@ func (s *Server) effect(ctx context.Context, in object, from ...v1alpha1.Phase) 
 // resultOf is what an agent reports after it executed.
 type resultOf struct {
 	object
-	body
+	ignored
 	v1alpha1.Result
 }
 

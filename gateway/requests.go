@@ -75,7 +75,7 @@ func (s *Server) readable(ctx context.Context, who caller, in object) (*v1alpha1
 
 // submission is the body of POST /agent-requests.
 type submission struct {
-	body
+	ignored
 	wire.Submission
 }
 

@@ -26,7 +26,7 @@ const (
 // reviewOf is a reviewer's wish about one request.
 type reviewOf struct {
 	object
-	body
+	ignored
 	wire.Review
 }
 

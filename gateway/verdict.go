@@ -18,7 +18,7 @@ import (
 // verdictOf is a reviewer's verdict about one request.
 type verdictOf struct {
 	object
-	body
+	ignored
 	wire.Verdict
 }
 

@@ -83,6 +83,7 @@ func sdks() []sdk {
 		{"github.com/klauspost/compress", []string{"bootstrap/images"}},
 		{"helm.sh/helm", []string{"bootstrap/release"}},
 		{"github.com/Nerzal/gocloak", []string{"bootstrap/keycloak"}},
+		{"github.com/google/jsonschema-go", []string{"gateway"}},
 		{"github.com/coreos/go-oidc", []string{"gateway/authn"}},
 		{"github.com/google/cel-go", []string{"gateway/policy"}},
 		{"k8s.io/kubernetes/cmd/kube-apiserver", []string{"bootstrap/apiserver"}},

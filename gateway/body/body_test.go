@@ -1,9 +1,7 @@
-package gateway
+package body
 
 import (
 	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -23,7 +21,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var in wire.Submission
-		warnings, err := decode(httptest.NewRequest(http.MethodPost, "/agent-requests", strings.NewReader(string(text))), &in, false)
+		warnings, err := Decode(strings.NewReader(string(text)), &in, false)
 		if err != nil {
 			return
 		}
