@@ -14,8 +14,12 @@ import (
 func Reach(issuerURL, address string, limit time.Duration) *http.Client {
 	dialer := &net.Dialer{Timeout: limit}
 	from, to := hostPort(issuerURL), hostPort(address)
+	proxy := http.ProxyFromEnvironment
+	if to != "" {
+		proxy = nil // no proxy knows the way to a port of this machine under a name of a cluster
+	}
 	return &http.Client{Timeout: limit, Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+		Proxy: proxy, DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, target string) (net.Conn, error) {
 			if target == from && to != "" {
 				target = to
