@@ -7,7 +7,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
 // alike puts n requests that ask the same of different targets.
@@ -227,6 +233,44 @@ func TestFormShowsTheDifference(t *testing.T) {
 		for _, want := range []string{"This request is not what you read", "verified endpoints", "2 → none"} {
 			if !strings.Contains(d.prompt(), want) {
 				d.Errorf("no %q in\n%s", want, d.prompt())
+			}
+		}
+	})
+}
+
+// Where the time of a request runs out, its decision is sent at once.
+func TestNoHoldNearADeadline(t *testing.T) {
+	for name, c := range map[string]struct {
+		ago   time.Duration
+		calls int
+	}{"time enough": {10 * time.Second, 0}, "little time": {50 * time.Second, 1}} {
+		t.Run(name, func(t *testing.T) {
+			holding(t, 0, func(d *desk) {
+				d.queue.Limits = deadline.Default()
+				now := time.Now()
+				d.Send(page.Tick{Now: now})
+				it := item(0)
+				it.Status.Conditions = append(it.Status.Conditions, metav1.Condition{
+					Type: v1alpha1.ConditionLockAcquired, Status: metav1.ConditionFalse, LastTransitionTime: metav1.NewTime(now.Add(-c.ago)),
+				})
+				d.put(it)
+				d.Wait(restTime)
+				d.Press("d", "1", "enter")
+				if d.gateway.Calls() != c.calls {
+					d.Errorf("%d calls at once, want %d", d.gateway.Calls(), c.calls)
+				}
+			})
+		})
+	}
+}
+
+// The chosen tab is on the screen, however narrow that is.
+func TestChosenTabIsThere(t *testing.T) {
+	atDesk(t, 42, 12, 3, func(d *desk) {
+		for i, tab := range d.queue.tabs {
+			d.Press(fmt.Sprint(i + 1))
+			if line := strings.Split(d.queue.View(), "\n")[0]; !strings.Contains(line, "["+tab.Name) || text.Width(line) > 42 {
+				d.Errorf("tab %s: %q", tab.Name, line)
 			}
 		}
 	})

@@ -63,28 +63,51 @@ func (q *Queue) textLines(height int) []string {
 	return lines
 }
 
-// tabLine draws the tabs and the filter.
+// tabLine draws the tabs and the filter. The chosen tab always is there: where not all have room, the first ones go.
 func (q *Queue) tabLine() string {
-	var left strings.Builder
-	for i, t := range q.tabs {
-		label := fmt.Sprintf("%s %d", safetext.Line(t.Name), q.counts[i])
-		if i == q.tab {
-			left.WriteString(" " + q.Look.Accent.Render("["+label+"]"))
-		} else {
-			style := q.Look.Dim
-			if t.timed && q.counts[i] > 0 && !t.Newest {
-				style = q.Look.Soon
-			}
-			left.WriteString("  " + style.Render(label) + " ")
-		}
-	}
 	right := q.Look.Dim.Render("/ filter") + " "
 	if q.filter != "" {
 		matching := fmt.Sprintf("/%s  %s", safetext.Line(strings.TrimSpace(q.filter)), plural(len(q.rows), "match", "matches"))
 		right = q.Look.Soon.Render(text.Cut(matching, q.width/2, q.Look.Cut)) + " "
 	}
-	gap := q.width - text.Width(left.String()) - text.Width(right)
-	return text.Cut(left.String()+text.Spaces(gap)+right, q.width, q.Look.Cut)
+	left := q.tabsIn(q.width - text.Width(right) - 2)
+	gap := q.width - text.Width(left) - text.Width(right)
+	return text.Cut(left+text.Spaces(gap)+right, q.width, q.Look.Cut)
+}
+
+// tabsIn lays the tabs out in room columns, whole ones alone.
+func (q *Queue) tabsIn(room int) string {
+	labels := q.tabLabels()
+	first := 0
+	for first < q.tab && text.Width(strings.Join(labels[first:q.tab+1], "")) > room-2 {
+		first++
+	}
+	left := ""
+	for _, label := range labels[first:] {
+		if left != "" && text.Width(left+label) > room-2 {
+			return left + " " + q.Look.Dim.Render(q.Look.Cut)
+		}
+		left += label
+	}
+	return left
+}
+
+// tabLabels are the tabs with their counts, each with the space around it.
+func (q *Queue) tabLabels() []string {
+	labels := make([]string, len(q.tabs))
+	for i, t := range q.tabs {
+		label := fmt.Sprintf("%s %d", safetext.Line(t.Name), q.counts[i])
+		style := q.Look.Dim
+		switch {
+		case i == q.tab:
+			labels[i] = " " + q.Look.Accent.Render("["+label+"]")
+			continue
+		case t.timed && q.counts[i] > 0 && !t.Newest:
+			style = q.Look.Soon
+		}
+		labels[i] = "  " + style.Render(label) + " "
+	}
+	return labels
 }
 
 // rule draws a line, with a joint where a wall starts or ends.
