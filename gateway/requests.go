@@ -138,7 +138,12 @@ func (s *Server) submit(ctx context.Context, who caller, in submission) (submitt
 	}
 	deadline, cancel := context.WithTimeout(ctx, s.options.WaitTimeout)
 	defer cancel()
-	r, err = s.store.Wait(deadline, r.Namespace, r.Name, settled)
+	r, err = s.store.Wait(deadline, r.Namespace, r.Name, func(r *v1alpha1.AgentRequest) bool {
+		return settled(r) || lifecycle.WaitsForTarget(r.Status)
+	})
+	if err == nil && !settled(r) {
+		return submitted{RequestState: wire.StateOf(s.inQueue(deadline, r)), created: true}, nil
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return submitted{}, refuse(http.StatusGatewayTimeout, waited)
 	}
@@ -177,6 +182,17 @@ func intentOf(who caller, in submission) store.Intent {
 		spec.Parameters = &apiextensionsv1.JSON{Raw: in.Parameters}
 	}
 	return store.Intent{Namespace: in.Namespace, Spec: spec, SubmittedBy: who.Subject, CorrelationID: in.CorrelationID}
+}
+
+// inQueue waits for a moment for a request that waits for its target, and returns it as it is then: settled, or still
+// in the queue. Agents give up on an answer after seconds; the request would wait on without them.
+func (s *Server) inQueue(ctx context.Context, r *v1alpha1.AgentRequest) *v1alpha1.AgentRequest {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	if later, err := s.store.Wait(ctx, r.Namespace, r.Name, settled); err == nil {
+		return later
+	}
+	return r
 }
 
 // settled reports whether there is something to answer a submission with: the reconciler has decided, or a reviewer

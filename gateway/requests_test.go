@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
@@ -300,4 +301,32 @@ func TestWaitTimeout(t *testing.T) { //nolint:paralleltest // see start
 	w := start(t, func(o *Options) { o.WaitTimeout = time.Nanosecond })
 	w.as(t, agent1, "POST", "/agent-requests", w.submission("slow")).want(t, http.StatusGatewayTimeout, `{"error":"timed out waiting for AgentRequest resolution"}`)
 	eventually(t, func() bool { return len(w.list(t, agent1, "phase=Approved&namespace="+w.ns)) == 1 })
+}
+
+// A submission about a target that another request holds is answered before agents give up: with the decision when the
+// target comes free at once, else with its place in the queue.
+func TestQueueForTarget(t *testing.T) { //nolint:paralleltest // see start
+	w := start(t)
+	uri := target()
+	ask := func(action string) reply {
+		return w.as(t, agent1, "POST", "/agent-requests", fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":%q,"reason":"r"}`, w.ns, action, uri))
+	}
+	var first, second wire.RequestState
+	ask("one").into(t, &first)
+	w.server.patience = 10 * time.Millisecond
+	ask("two").into(t, &second)
+	c := meta.FindStatusCondition(second.Conditions, v1alpha1.ConditionLockAcquired)
+	if first.Phase != v1alpha1.PhaseApproved || second.Phase != v1alpha1.PhasePending || c == nil || c.Status != metav1.ConditionFalse ||
+		!strings.Contains(c.Message, first.Name) {
+		t.Fatalf("first %s, second %s, condition %+v", first.Phase, second.Phase, c)
+	}
+	w.server.patience = time.Minute
+	third := make(chan reply, 1)
+	go func() { third <- ask("three") }()
+	for _, r := range []string{first.Name, second.Name} {
+		eventually(t, func() bool {
+			return w.as(t, agent1, "POST", "/agent-requests/"+r+"/failed?namespace="+w.ns, "").status == http.StatusOK
+		})
+	}
+	(<-third).want(t, http.StatusCreated, `"phase":"Approved"`)
 }

@@ -28,6 +28,9 @@ const (
 	drainTimeout = 10 * time.Second
 	// heartbeatEvery is how often a quiet stream shows that it is alive.
 	heartbeatEvery = 15 * time.Second
+	// queuePatience is how long the answer to a submission waits for a target that another request holds. It is below the
+	// five seconds after which some agents give up.
+	queuePatience = 3 * time.Second
 )
 
 // Server is a gateway that can be run once.
@@ -44,6 +47,7 @@ type Server struct {
 	// openAPI is the document of the API.
 	openAPI   []byte
 	heartbeat time.Duration
+	patience  time.Duration
 	// draining is closed when the server begins to end.
 	draining chan struct{}
 	open     connections
@@ -58,7 +62,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway options: %w", err)
 	}
-	s := &Server{options: o, log: o.Log, gate: gate, measures: newMeasures(), heartbeat: heartbeatEvery, draining: make(chan struct{})}
+	s := &Server{options: o, log: o.Log, gate: gate, measures: newMeasures(), heartbeat: heartbeatEvery, patience: queuePatience, draining: make(chan struct{})}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}

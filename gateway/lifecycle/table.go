@@ -24,6 +24,11 @@ func StateOf(s v1alpha1.AgentRequestStatus) State {
 	return State{Phase: s.Phase, Held: held, Queued: queued}
 }
 
+// WaitsForTarget reports whether nothing is missing but a target that another request holds.
+func WaitsForTarget(s v1alpha1.AgentRequestStatus) bool {
+	return StateOf(s).Queued && meta.IsStatusConditionFalse(s.Conditions, v1alpha1.ConditionLockAcquired)
+}
+
 // String returns the state as people read it, for example "Pending (held)".
 func (s State) String() string {
 	switch {

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,10 +36,9 @@ func waiterOf(r *v1alpha1.AgentRequest) waiter {
 	}
 }
 
-// compare orders waiters; those of one second are ordered by uid, so that the order is always the same.
-func (w waiter) compare(other waiter) int {
-	return cmp.Or(cmp.Compare(other.priority, w.priority), w.created.Compare(other.created),
-		strings.Compare(string(w.uid), string(other.uid)))
+// before reports whether w goes before other. Neither does when both have the same priority and second of creation.
+func (w waiter) before(other waiter) bool {
+	return cmp.Or(cmp.Compare(other.priority, w.priority), w.created.Compare(other.created)) < 0
 }
 
 // join makes w wait for a lock, unless it does already, and returns how many come before it.
@@ -51,7 +49,10 @@ func (q *queue) join(lock string, w waiter) int {
 	if at := slices.IndexFunc(list, func(x waiter) bool { return x.uid == w.uid }); at >= 0 {
 		return at
 	}
-	at, _ := slices.BinarySearchFunc(list, w, waiter.compare)
+	at := slices.IndexFunc(list, w.before) // those of the same second go in the order in which they came
+	if at < 0 {
+		at = len(list)
+	}
 	q.waiting[lock] = slices.Insert(list, at, w)
 	return at
 }
