@@ -320,3 +320,20 @@ func TestCancelledCall(t *testing.T) {
 	}
 	cancel()
 }
+
+// TestNotAdmitted: what is not permitted about a target is told apart from a role that is missing.
+func TestNotAdmitted(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]bool{
+		"ACTION_NOT_PERMITTED: no GovernedResource matches": true, "IDENTITY_INVALID: agent": true, "INSUFFICIENT_TRUST: x": true,
+		"AGENT_NOT_REGISTERED: x": true, "agent role required": false, "forbidden: self-approval not permitted": false, "IDENTITY_INVALID": false,
+	} {
+		err := error(&client.StatusError{StatusCode: http.StatusForbidden, Message: message})
+		if errors.Is(err, client.ErrNotAdmitted) != want || !errors.Is(err, client.ErrForbidden) {
+			t.Errorf("%q: not admitted is %t", message, !want)
+		}
+	}
+	if errors.Is(&client.StatusError{StatusCode: http.StatusConflict, Message: "IDENTITY_INVALID: x"}, client.ErrNotAdmitted) {
+		t.Error("another status counts")
+	}
+}

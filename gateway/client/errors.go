@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
@@ -16,9 +18,11 @@ var (
 	ErrInvalid      = errors.New("the gateway refused the request as invalid")
 	ErrUnauthorized = errors.New("the gateway refused the token")
 	ErrForbidden    = errors.New("the gateway refused the identity")
-	ErrNotFound     = errors.New("not there")
-	ErrConflict     = errors.New("the state of the request does not allow it")
-	ErrUnavailable  = errors.New("the gateway is not available")
+	// ErrNotAdmitted is an ErrForbidden: what was asked for is not permitted there, whatever the role.
+	ErrNotAdmitted = errors.New("the gateway does not admit the request")
+	ErrNotFound    = errors.New("not there")
+	ErrConflict    = errors.New("the state of the request does not allow it")
+	ErrUnavailable = errors.New("the gateway is not available")
 )
 
 const maxErrorBody = 64 << 10
@@ -42,7 +46,7 @@ func (e *StatusError) Is(target error) bool {
 	case http.StatusUnauthorized:
 		return target == ErrUnauthorized
 	case http.StatusForbidden:
-		return target == ErrForbidden
+		return target == ErrForbidden || target == ErrNotAdmitted && notAdmitted(e.Message)
 	case http.StatusNotFound, http.StatusGone:
 		return target == ErrNotFound
 	case http.StatusConflict:
@@ -52,6 +56,14 @@ func (e *StatusError) Is(target error) bool {
 	default:
 		return false
 	}
+}
+
+// notAdmitted reports whether a message begins with one of the codes of an admission.
+func notAdmitted(message string) bool {
+	code, _, found := strings.Cut(message, ":")
+	return found && slices.Contains([]string{
+		v1alpha1.DenialActionNotPermitted, v1alpha1.DenialIdentityInvalid, "INSUFFICIENT_TRUST", "AGENT_NOT_REGISTERED",
+	}, code)
 }
 
 // statusError reads the message of an answer that is not a success.
