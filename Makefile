@@ -42,6 +42,7 @@ images: ## Build the images of a Kind node, Keycloak and curl, and start a conta
 e2e: build tools images ## Run the guide and the life of an environment in a real Kind cluster with a real Keycloak
 	cd test/tools && go build -o ../../$(TOOLS)/ sigs.k8s.io/kind
 	test/kind/kind.sh
+	test/kind/podman.sh
 	test/bundle/bundle.sh
 	test/engine/engine.sh status
 

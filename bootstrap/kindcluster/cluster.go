@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
@@ -93,7 +94,7 @@ func (c *Cluster) Create(ctx context.Context, s Spec) error {
 	select {
 	case err := <-ended:
 		if err != nil {
-			return fmt.Errorf("create cluster %s: %w", c.Name, err)
+			return errors.Join(fmt.Errorf("create cluster %s: %w", c.Name, err), c.deleteVolumes(context.WithoutCancel(ctx)))
 		}
 		return c.finish(ctx)
 	case <-ctx.Done():
@@ -108,7 +109,7 @@ func (c *Cluster) abandon(ended <-chan error, kubeconfig string) error {
 		err := c.provider.Delete(c.Name, kubeconfig)
 		select {
 		case <-ended: //nolint:errcheck // it failed because of abandon
-			return c.provider.Delete(c.Name, kubeconfig)
+			return c.Delete(kubeconfig)
 		case <-limit:
 			return errors.Join(err, fmt.Errorf("cluster %s is still being created", c.Name))
 		case <-time.After(time.Second):
@@ -162,7 +163,21 @@ func (c *Cluster) Delete(kubeconfig string) error {
 	if err := c.provider.Delete(c.Name, kubeconfig); err != nil {
 		return fmt.Errorf("delete cluster %s: %w", c.Name, err)
 	}
-	return nil
+	return c.deleteVolumes(context.Background())
+}
+
+// deleteVolumes removes the volumes that kind makes in podman before it makes the node they are for: when the node does
+// not come about, kind leaves them behind. They carry the node's name as a label.
+func (c *Cluster) deleteVolumes(ctx context.Context) error {
+	if c.engine.Command != "podman" {
+		return nil
+	}
+	left, err := c.engine.output(ctx, "volume", "ls", "--quiet", "--filter", "dangling=true", "--filter", "label="+c.Name+"-control-plane")
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	_, err = c.engine.output(ctx, append([]string{"volume", "rm"}, strings.Fields(string(left))...)...)
+	return err
 }
 
 // HasNetwork reports whether the network that kind makes is there.

@@ -194,7 +194,7 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("found %v", err)
 	}
 	warned := check.Check{ID: "memory", Question: "?", Ask: func(context.Context) check.Answer { return check.Warned(check.Fix{}, "tight") }}
-	if seen, err := ask(t.Context(), bootstrap.Facts{}, warned); err != nil || seen.State != bootstrap.Differs || seen.Detail != "tight" {
+	if seen, err := ask(t.Context(), bootstrap.Facts{}, warned); err != nil || seen.State != bootstrap.Differs || seen.Detail != "memory: tight" {
 		t.Errorf("found %+v, %v", seen, err)
 	}
 	if facts, _ := applied(t, preflight{dir: dir}, bootstrap.Facts{Name: "aip"}); facts.Name != "aip" {

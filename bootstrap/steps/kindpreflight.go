@@ -44,6 +44,9 @@ func (p kindPreflight) Apply(ctx context.Context, facts bootstrap.Facts, report 
 	if seen.State == bootstrap.Differs {
 		report.Warn("%s", seen.Detail)
 	}
+	if engine, err := p.shared.find(ctx); err == nil {
+		report.Note("%s", describe(engine))
+	}
 	return facts, nil
 }
 

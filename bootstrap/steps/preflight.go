@@ -44,7 +44,7 @@ func ask(ctx context.Context, facts bootstrap.Facts, checks ...check.Check) (boo
 	for _, r := range results {
 		switch r.Verdict {
 		case check.Warn:
-			warnings = append(warnings, r.Reason)
+			warnings = append(warnings, r.ID+": "+r.Reason)
 		case check.Pass:
 			fine = append(fine, r.Reason)
 		case check.Fail, check.Skip:
