@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	"sigs.k8s.io/kind/pkg/exec"
 )
 
 // network is the engine's network that kind puts its nodes into and leaves behind.
@@ -78,6 +80,25 @@ func (s Spec) config(cgroups int) *v1alpha4.Cluster {
 	return &v1alpha4.Cluster{Nodes: []v1alpha4.Node{node}, KubeadmConfigPatches: patches}
 }
 
+// said returns an error that names what a command printed last about its failure, in place of the whole command.
+func said(err error) error {
+	var run *exec.RunError
+	if !errors.As(err, &run) || len(run.Command) < 2 {
+		return err
+	}
+	lines := slices.DeleteFunc(strings.Split(string(run.Output), "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
+	if len(lines) == 0 {
+		return err
+	}
+	last := lines[len(lines)-1]
+	for _, line := range lines {
+		if strings.Contains(strings.ToLower(line), "error") {
+			last = line
+		}
+	}
+	return fmt.Errorf("%s: %s: %s", strings.Join(run.Command[:2], " "), run.Inner, strings.TrimSpace(last))
+}
+
 // endLimit is how long kind may take to notice that its nodes are gone.
 const endLimit = time.Minute
 
@@ -94,7 +115,7 @@ func (c *Cluster) Create(ctx context.Context, s Spec) error {
 	select {
 	case err := <-ended:
 		if err != nil {
-			return errors.Join(fmt.Errorf("create cluster %s: %w", c.Name, err), c.deleteVolumes(context.WithoutCancel(ctx)))
+			return errors.Join(fmt.Errorf("create cluster %s: %w", c.Name, said(err)), c.deleteVolumes(context.WithoutCancel(ctx)))
 		}
 		return c.finish(ctx)
 	case <-ctx.Done():

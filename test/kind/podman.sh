@@ -27,10 +27,11 @@ leave() {
 # that the machine lacks, and the limits are those of this shell.
 install() {
   command -v podman >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends podman >/dev/null || return
-  cat >"$work/containers.conf" <<END
-[containers]
-default_ulimits = ["nofile=$(ulimit -Hn):$(ulimit -Hn)", "nproc=$(ulimit -Hu):$(ulimit -Hu)"]
-END
+  local files processes
+  files=$(ulimit -Hn) processes=$(ulimit -Hu)
+  [[ $processes == unlimited ]] || processes=$((processes / 2))
+  printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=%s:%s"]\n' \
+    "${files/unlimited/-1}" "${files/unlimited/-1}" "${processes/unlimited/-1}" "${processes/unlimited/-1}" >"$work/containers.conf"
   export CONTAINERS_CONF=$work/containers.conf KIND_EXPERIMENTAL_PROVIDER=podman
   local bounded=${AIP_ENGINE_STATE:-/var/lib/aip-dev-engine}/bounded
   [[ -x $bounded ]] || return 0
@@ -39,8 +40,8 @@ END
   printf '[engine]\nruntime = "bounded"\n[engine.runtimes]\nbounded = ["%s"]\n' "$work/bounded" >>"$work/containers.conf"
 }
 
-# holds lists what podman holds, besides images.
-holds() { podman ps --all --quiet; podman network ls --quiet; podman volume ls --quiet; }
+# podman_holds lists what podman holds, besides images.
+podman_holds() { podman ps --all --quiet; podman network ls --quiet; podman volume ls --quiet; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/aip-podman.XXXXXX") || exit
 export XDG_STATE_HOME=$work/state
@@ -52,7 +53,7 @@ install || { echo "podman.sh: podman cannot be had" >&2; exit 1; }
 for image in "$node" "$(sed -n 's/^ *image: *\(.*keycloak.*\)$/\1/p' "$repository/manifests/keycloak-dev.yaml" | head -1)"; do
   podman image exists "$image" || check "docker save $image | podman load"
 done
-before=$(holds)
+before=$(podman_holds)
 check "aip-dev up --cluster kind --tui=never --name $environment --node-image localhost/$node" 'has Ready in' 'has podman'
 REQUEST=$(aip-dev request submit --name "$environment" --action delete --target k8s://prod/kept --reason kept -o name)
 check "aip-dev stop --name $environment" 'has its state is kept'
@@ -60,7 +61,7 @@ check "aip-dev start --name $environment" 'has Ready'
 check "aip-dev request approve $REQUEST --name $environment" 'has Approved'
 check "aip-dev up --cluster kind --tui=never --name $environment" 'has nothing had to be done'
 check "aip-dev down --name $environment" 'has is gone'
-check "[ '$before' = '$(holds)' ]"
+check "[ '$before' = '$(podman_holds)' ]"
 check "find $XDG_STATE_HOME -mindepth 2" 'hasnot podman'
 
 printf '\n%d passed, %d failed\n' "$((number - failed))" "$failed"
