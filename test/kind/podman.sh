@@ -27,11 +27,9 @@ leave() {
 # that the machine lacks, and the limits are those of this shell.
 install() {
   command -v podman >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends podman >/dev/null || return
-  local files processes
-  files=$(ulimit -Hn) processes=$(ulimit -Hu)
-  [[ $processes == unlimited ]] || processes=$((processes / 2))
-  printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=%s:%s"]\n' \
-    "${files/unlimited/-1}" "${files/unlimited/-1}" "${processes/unlimited/-1}" "${processes/unlimited/-1}" >"$work/containers.conf"
+  local limit
+  limit=$(ulimit -Hn) # podman asks for more files and processes than the machine may grant
+  [[ $limit == unlimited ]] || printf '[containers]\ndefault_ulimits = ["nofile=%s:%s", "nproc=%s:%s"]\n' "$limit" "$limit" "$limit" "$limit" >"$work/containers.conf"
   export CONTAINERS_CONF=$work/containers.conf KIND_EXPERIMENTAL_PROVIDER=podman
   local bounded=${AIP_ENGINE_STATE:-/var/lib/aip-dev-engine}/bounded
   [[ -x $bounded ]] || return 0
