@@ -64,7 +64,10 @@ func (r *request) show(format string, state wire.RequestState) error {
 // reason returns why a request is in its phase, in the words of whoever decided, or of the agent that reported.
 func reason(state wire.RequestState) string {
 	failed := meta.FindStatusCondition(state.Conditions, v1alpha1.ConditionFailed)
+	waits := meta.FindStatusCondition(state.Conditions, v1alpha1.ConditionLockAcquired)
 	switch {
+	case state.Phase == v1alpha1.PhasePending && waits != nil:
+		return waits.Message
 	case state.Phase == v1alpha1.PhaseFailed && failed != nil:
 		return failed.Message
 	case state.Phase == v1alpha1.PhaseCompleted && state.Result != nil:
