@@ -151,7 +151,7 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, e
 	var first page.Page
 	if o.Tour != nil {
 		t := *o.Tour
-		t.Look, t.Do = look, decisions.do(ctx)
+		t.Look, t.Do = look, live // a slow machine may take its time
 		first, all = tour.New(t), nil
 	} else {
 		q := queue.New(queue.Options{

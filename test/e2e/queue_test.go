@@ -263,4 +263,33 @@ func TestTour(t *testing.T) {
 	if got := run("simulate all --count 10 --name tour"); strings.Contains(got, "✗") {
 		t.Errorf("found %s", got)
 	}
+
+	// The same in lines: read, deny with a reason, and the trail says so.
+	lines := func(typed string) string {
+		t.Helper()
+		c := command("tui --plain --name tour")
+		c.Stdin = strings.NewReader(typed)
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("tui --plain: %v\n%s", err, out)
+		}
+		if bytes.ContainsRune(out, 0x1b) {
+			t.Errorf("there are control bytes in %q", out)
+		}
+		return string(out)
+	}
+	got := lines("show 1\ndeny 1 by line\npolicies\nquit\n")
+	for _, want := range []string{"You are aip-reviewer-1 (reviewer)", "That is all of ", "Denied by you, phase Denied.", "needs-human"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if got = lines("audit by line\n"); strings.Contains(got, "by aip-reviewer-1: by line") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the trail does not tell of the denial: %s", got)
+		}
+	}
 }
