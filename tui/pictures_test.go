@@ -14,7 +14,7 @@ import (
 )
 
 // pictures is where TestPictures writes; `make pictures` gives it and draws what is there.
-var pictures = flag.String("pictures", "", "folder in which the main screens are written, with their colours") //nolint:gochecknoglobals // a flag
+var pictures = flag.String("pictures", "", "folder in which the main screens are written, with their colours")
 
 // TestPictures writes the main screens as the terminal gets them.
 func TestPictures(t *testing.T) {
@@ -44,7 +44,7 @@ func TestPictures(t *testing.T) {
 			onScreen(t, 120, 34, 14, colours, nil, func(s *screen) {
 				do(s)
 				s.Wait(2 * time.Second)
-				if err := os.WriteFile(filepath.Join(*pictures, name+".ansi"), []byte(s.root.View()+"\n"), 0o644); err != nil { //nolint:gosec // a picture
+				if err := os.WriteFile(filepath.Join(*pictures, name+".ansi"), []byte(s.root.View()+"\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			})

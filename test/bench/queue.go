@@ -183,11 +183,12 @@ func (b *bench) idleQueue(ctx context.Context, pid int32) error {
 	if err != nil {
 		return err
 	}
+	const idle = 10 * time.Second
+	time.Sleep(idle / 2) // what the keys left to do is done
 	before, err := p.TimesWithContext(ctx)
 	if err != nil {
 		return err
 	}
-	const idle = 5 * time.Second
 	time.Sleep(idle)
 	after, err := p.TimesWithContext(ctx)
 	if err != nil {

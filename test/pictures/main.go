@@ -73,6 +73,7 @@ type style struct {
 	bold, faint, reverse bool
 }
 
+//nolint:gochecknoglobals // constants in all but syntax
 var (
 	paper = color.RGBA{0x11, 0x13, 0x18, 0xff}
 	ink   = color.RGBA{0xd6, 0xda, 0xe0, 0xff}
