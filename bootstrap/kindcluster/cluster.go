@@ -96,7 +96,7 @@ func said(err error) error {
 			last = line
 		}
 	}
-	return fmt.Errorf("%s: %s: %s", strings.Join(run.Command[:2], " "), run.Inner, strings.TrimSpace(last))
+	return fmt.Errorf("%s: %w: %s", strings.Join(run.Command[:2], " "), run.Inner, strings.TrimSpace(last))
 }
 
 // endLimit is how long kind may take to notice that its nodes are gone.
@@ -120,17 +120,17 @@ func (c *Cluster) Create(ctx context.Context, s Spec) error {
 		return c.finish(ctx)
 	case <-ctx.Done():
 	}
-	return errors.Join(ctx.Err(), c.abandon(ended, s.Kubeconfig))
+	return errors.Join(ctx.Err(), c.abandon(context.WithoutCancel(ctx), ended, s.Kubeconfig))
 }
 
 // abandon takes the nodes away from a creation under way, which makes it end, and then what it may have made after that.
-func (c *Cluster) abandon(ended <-chan error, kubeconfig string) error {
+func (c *Cluster) abandon(ctx context.Context, ended <-chan error, kubeconfig string) error {
 	limit := time.After(endLimit)
 	for {
 		err := c.provider.Delete(c.Name, kubeconfig)
 		select {
 		case <-ended: //nolint:errcheck // it failed because of abandon
-			return c.Delete(kubeconfig)
+			return c.Delete(ctx, kubeconfig)
 		case <-limit:
 			return errors.Join(err, fmt.Errorf("cluster %s is still being created", c.Name))
 		case <-time.After(time.Second):
@@ -180,11 +180,11 @@ func (c *Cluster) each(ctx context.Context, args ...string) error {
 
 // Delete removes the containers with their volumes, and the cluster from the kubeconfig. A cluster that is not there
 // is no error.
-func (c *Cluster) Delete(kubeconfig string) error {
+func (c *Cluster) Delete(ctx context.Context, kubeconfig string) error {
 	if err := c.provider.Delete(c.Name, kubeconfig); err != nil {
 		return fmt.Errorf("delete cluster %s: %w", c.Name, err)
 	}
-	return c.deleteVolumes(context.Background())
+	return c.deleteVolumes(ctx)
 }
 
 // deleteVolumes removes the volumes that kind makes in podman before it makes the node they are for: when the node does

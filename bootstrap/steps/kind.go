@@ -231,7 +231,7 @@ func (k kindCluster) Apply(ctx context.Context, facts bootstrap.Facts, report bo
 	switch state.Phase {
 	case kindcluster.Unfinished:
 		report.Warn("an interrupted run left cluster %s half made; nobody can have used it, it is made again", k.shared.name)
-		if err := cluster.Delete(k.kubeconfig()); err != nil {
+		if err := cluster.Delete(ctx, k.kubeconfig()); err != nil {
 			return facts, err
 		}
 		fallthrough
@@ -362,7 +362,7 @@ func (k kindCluster) Remove(ctx context.Context, _ bootstrap.Facts, report boots
 		return nil
 	}
 	report.Note("deleting cluster %s", k.shared.name)
-	if err := cluster.Delete(k.kubeconfig()); err != nil {
+	if err := cluster.Delete(ctx, k.kubeconfig()); err != nil {
 		return err
 	}
 	if _, err := os.Stat(k.networkMark()); err != nil {

@@ -129,7 +129,7 @@ func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	ordinary := false
 	r.Attrs(func(a slog.Attr) bool {
 		err, ok := a.Value.Any().(error)
-		ordinary = ok && (apierrors.IsConflict(err) || err.Error() == leaseLost)
+		ordinary = ok && (apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || err.Error() == leaseLost)
 		return !ordinary
 	})
 	if ordinary {
