@@ -222,6 +222,7 @@ func (w world) await(t *testing.T, r *v1alpha1.AgentRequest, done func(*v1alpha1
 // tests may have it evaluated again meanwhile.
 func (w world) decide(t *testing.T, r *v1alpha1.AgentRequest, decision, by, reason string) {
 	t.Helper()
+	r = r.DeepCopy() // what the store returns is the cache's
 	eventually(t, func() bool {
 		check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(r), r))
 		err := w.live.Patch(t.Context(), r.DeepCopy(), client.RawPatch("application/merge-patch+json", fmt.Appendf(nil,
