@@ -15,7 +15,6 @@ life() {
   unset KUBECONFIG
   trap 'leave_life; exit' EXIT
   trap 'exit 130' INT TERM
-  engine_before=$(engine_holds)
   created
   repeated
   conforms
@@ -76,6 +75,7 @@ created() {
   plain=$TAKEN
   check "kind delete cluster --name $baseline --kubeconfig $work/baseline"
   docker network rm kind >/dev/null # kind leaves it behind
+  engine_before=$(engine_holds)
   took "$up" 'has Ready in' 'has gateway    http://localhost:8080'
   keycloak=$(step_took identity)
   at_most 25000 "up, without the step that starts Keycloak (${keycloak} ms), over kind create cluster" "$((TAKEN - keycloak - plain))"
