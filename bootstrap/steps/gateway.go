@@ -186,6 +186,9 @@ func (g gateway) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 	if err := g.deps.waitRollout(ctx, config, Namespace, GatewayDeployment, report); err != nil {
 		return facts, err
 	}
+	if err := handedOver(ctx, config, Namespace, GatewayDeployment); err != nil {
+		return facts, err
+	}
 	report.Note("chart %s", facts.Gateway.Chart)
 	return facts, nil
 }

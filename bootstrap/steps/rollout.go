@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -127,6 +128,31 @@ func (d Deps) waitRollout(ctx context.Context, config *rest.Config, namespace, n
 	// The limit passed; the reason is asked for outside of it.
 	newest := lookAtPod(ctx, client, namespace, name)
 	return &RolloutError{Deployment: name, After: min(limit, time.Since(began).Round(time.Second)), Reason: newest.reason, Image: newest.unpulled}
+}
+
+// handover is for how long nodes may still lead new connections to a pod that was told to end: kube-proxy writes its rules
+// at most once a second, and the pod serves on meanwhile.
+// Source: https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/ (--iptables-min-sync-period)
+const handover = 2 * time.Second
+
+// handedOver waits until no pod of the time before the rollout can answer any more.
+func handedOver(ctx context.Context, config *rest.Config, namespace, name string) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client of the API server: %w", err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, podInterval, handover, true, func(ctx context.Context) (bool, error) {
+		d, err := client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+		return err == nil && !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), err
+	})
+	if err != nil && (ctx.Err() != nil || !wait.Interrupted(err)) {
+		return fmt.Errorf("wait for the pods of %s that end: %w", name, err)
+	}
+	return nil
 }
 
 // limit is how long a part may take to become ready.
