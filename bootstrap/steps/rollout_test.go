@@ -5,9 +5,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/internal/testkit"
@@ -159,6 +161,38 @@ func TestWaitRolloutIsInterrupted(t *testing.T) {
 	var rollout *RolloutError
 	if !errors.Is(err, context.Canceled) || errors.As(err, &rollout) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A pod that ends is waited for, but not for ever: what is held by somebody else does not answer for that long.
+func TestHandedOver(t *testing.T) {
+	t.Parallel()
+	space := deployment(t).Namespace
+	config, c := testkit.Kube(t), clients(t)
+	pod := podOf(t, space)
+	pod.Finalizers = []string{"example.org/held"}
+	pod, err := c.CoreV1().Pods(space).Update(t.Context(), pod, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := handedOver(t.Context(), config, space, "web"); err != nil || time.Since(began) >= handover {
+		t.Errorf("nothing ends: %v after %s", err, time.Since(began))
+	}
+	if err := c.CoreV1().Pods(space).Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	if err := handedOver(t.Context(), config, space, "web"); err != nil || time.Since(began) < handover {
+		t.Errorf("one ends: %v after %s", err, time.Since(began))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := handedOver(ctx, config, space, "web"); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := handedOver(t.Context(), config, space, "absent"); !apierrors.IsNotFound(err) {
+		t.Errorf("absent: %v", err)
 	}
 }
 
