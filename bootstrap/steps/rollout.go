@@ -65,12 +65,21 @@ func rolledOut(ctx context.Context, config *rest.Config, namespace, name string)
 	return d, serving, err
 }
 
+// podsOf returns the pods that a Deployment selects, those that end among them.
+func podsOf(ctx context.Context, client kubernetes.Interface, d *appsv1.Deployment) (*corev1.PodList, error) {
+	pods, err := client.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	if err != nil {
+		return nil, fmt.Errorf("look at the pods of %s: %w", d.Name, err)
+	}
+	return pods, nil
+}
+
 // serves reports whether as many pods are ready as the Deployment wants. Right after a start of the cluster the
 // Deployment's own status may still be that of the time before.
 func serves(ctx context.Context, client kubernetes.Interface, d *appsv1.Deployment) (bool, error) {
-	pods, err := client.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	pods, err := podsOf(ctx, client, d)
 	if err != nil {
-		return false, fmt.Errorf("look at the pods of %s: %w", d.Name, err)
+		return false, err
 	}
 	ready := int32(0)
 	for i := range pods.Items {
@@ -146,8 +155,11 @@ func handedOver(ctx context.Context, config *rest.Config, namespace, name string
 		if err != nil {
 			return false, err
 		}
-		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
-		return err == nil && !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), err
+		pods, err := podsOf(ctx, client, d)
+		if err != nil {
+			return false, err
+		}
+		return !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), nil
 	})
 	if err != nil && (ctx.Err() != nil || !wait.Interrupted(err)) {
 		return fmt.Errorf("wait for the pods of %s that end: %w", name, err)
@@ -257,7 +269,7 @@ func lookAtPod(ctx context.Context, client kubernetes.Interface, namespace, name
 	if err != nil {
 		return podState{reason: "its deployment cannot be read"}
 	}
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+	pods, err := podsOf(ctx, client, d)
 	if err != nil || len(pods.Items) == 0 {
 		for _, c := range d.Status.Conditions {
 			if c.Status != corev1.ConditionTrue && c.Message != "" {
