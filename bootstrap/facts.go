@@ -40,6 +40,12 @@ type ClusterFacts struct {
 	IssuerPort  int `json:"issuerPort,omitempty"`
 }
 
+// Served reports whether the environment needs a process on this machine: an embedded cluster is one, and a cluster that is
+// somewhere else and is reached by ports of this machine needs one that carries connections.
+func (c ClusterFacts) Served() bool {
+	return c.Kind == ClusterEmbedded || c.Kind == ClusterExisting && c.GatewayPort+c.IssuerPort > 0
+}
+
 // ImagesFacts say which container images were brought into the cluster.
 type ImagesFacts struct {
 	// Gateway is the reference of the gateway's image, repository and tag.

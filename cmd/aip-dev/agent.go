@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/progress"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 )
 
 func newAgent(a *app) *cobra.Command {
@@ -145,7 +146,7 @@ func (a *app) opened() (bootstrap.Environment, steps.Deps, bootstrap.Facts, erro
 	if err != nil {
 		return bootstrap.Environment{}, steps.Deps{}, bootstrap.Facts{}, err
 	}
-	e, err := folder.Description()
+	e, err := description.Read(folder)
 	if err != nil {
 		return e, steps.Deps{}, s.Facts, err
 	}

@@ -59,19 +59,12 @@ func (a *app) open() (*session.Session, error) {
 		return nil, failure.New(failure.Failed, []string{a.command("up")},
 			"environment %s was never completely up", a.name)
 	}
-	if served(facts) {
+	if facts.Cluster.Served() {
 		if err := a.mustLive(folder); err != nil {
 			return nil, err
 		}
 	}
 	return session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now}), nil
-}
-
-// served reports whether an environment needs a process on this machine: an embedded one, and one in a cluster that is
-// somewhere else and is reached by ports of this machine.
-func served(facts bootstrap.Facts) bool {
-	c := facts.Cluster
-	return c.Kind == bootstrap.ClusterEmbedded || c.Kind == bootstrap.ClusterExisting && c.GatewayPort+c.IssuerPort > 0
 }
 
 // mustLive returns an error when the process that serves an environment does not live.

@@ -17,6 +17,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 	"github.com/aip-dev/aip-dev/internal/token"
 )
 
@@ -118,7 +119,7 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 			return facts, 0, err
 		}
 	}
-	if err := folder.SaveDescription(e); err != nil {
+	if err := description.Save(folder, e); err != nil {
 		return facts, 0, err
 	}
 	show, err := a.newDisplay(folder, fmt.Sprintf("aip-dev %s  ·  environment %s  ·  %s (%s)", how.command, e.Name, kind, why))
@@ -145,7 +146,7 @@ func keepDescription(err error, last *bootstrap.Environment, folder state.Folder
 	if last == nil || !errors.As(err, &port) && !errors.As(err, &fixed) {
 		return nil
 	}
-	return folder.SaveDescription(*last)
+	return description.Save(folder, *last)
 }
 
 // settled returns what the environment is to be, and what was asked for last, nil when nothing was.
@@ -163,7 +164,7 @@ func (a *app) settled(asked bootstrap.Environment, folder state.Folder, how brin
 
 // lastDescription returns what was asked for last, nil when nothing was.
 func lastDescription(folder state.Folder) (*bootstrap.Environment, error) {
-	switch e, err := folder.Description(); {
+	switch e, err := description.Read(folder); {
 	case err == nil:
 		return &e, nil
 	case errors.Is(err, state.ErrNotThere), errors.Is(err, state.ErrDamaged):

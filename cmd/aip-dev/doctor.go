@@ -17,6 +17,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/progress"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 )
 
 func newDoctor(a *app) *cobra.Command {
@@ -153,7 +154,7 @@ func (a *app) repair(ctx context.Context, doable []check.Repair) error {
 		return err
 	}
 	if slices.Contains(doable, check.RepairStart) || slices.Contains(doable, check.RepairUp) {
-		e, err := folder.Description()
+		e, err := description.Read(folder)
 		if err != nil {
 			return err
 		}

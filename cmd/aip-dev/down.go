@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 )
 
 func newDown(a *app) *cobra.Command {
@@ -66,7 +67,7 @@ func newStart(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := folder.Description()
+			e, err := description.Read(folder)
 			if err != nil {
 				return err
 			}
@@ -100,7 +101,7 @@ func (a *app) halt(ctx context.Context, folder state.Folder, how halting) error 
 	if err != nil && !errors.Is(err, state.ErrNotThere) && !errors.Is(err, state.ErrDamaged) && !errors.Is(err, state.ErrNewer) {
 		return err
 	}
-	e, err := folder.Description()
+	e, err := description.Read(folder)
 	if err != nil {
 		e = bootstrap.Default() // what cannot be read says no more than the facts do
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/quickstart"
+	_ "github.com/aip-dev/aip-dev/internal/shortcut" // a kept token is printed before the rest is initialized
 )
 
 func main() { os.Exit(run()) }

@@ -94,7 +94,7 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 	}
 	s.Cluster, s.Gateway, s.Issuer = facts.Cluster.Kind, facts.Gateway.URL, facts.Identity.IssuerURL
 	s.Kubeconfig, s.Clients = facts.Cluster.Kubeconfig, facts.Identity.Clients
-	if served(facts) {
+	if facts.Cluster.Served() {
 		process, alive, err := daemon.Look(folder.Path)
 		switch {
 		case err != nil:

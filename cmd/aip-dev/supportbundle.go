@@ -31,7 +31,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/redact"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
-	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/kept"
 )
 
 // Limits of what is put into a bundle, and of how long a question for it may take.
@@ -170,7 +170,7 @@ func (a *app) knownSecrets(ctx context.Context, folder state.Folder, s *session.
 		return nil
 	}
 	var values []string
-	cache := token.NewFileCache(folder.Tokens(), a.now)
+	cache := kept.NewFileCache(folder.Tokens(), a.now)
 	for _, id := range s.Clients() {
 		if t, ok := cache.Get(s.Facts.Name, id); ok {
 			values = append(values, strings.Split(t.Raw, ".")...)

@@ -103,7 +103,7 @@ func (a *app) giveToken(c *cobra.Command, s *session.Session, id string, t token
 			"expires_in": int(t.Expiry.Sub(a.now()) / time.Second), "client": id,
 		})
 	case formatHeader:
-		return a.print("Authorization: Bearer " + t.Raw + "\n")
+		return a.print(t.Header() + "\n")
 	case formatEnv:
 		return a.print(export(o.shell, variable{tokenVariable, t.Raw}))
 	case formatClaims:

@@ -14,6 +14,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 )
 
 // Values of --tui.
@@ -184,7 +185,7 @@ func (a *app) whole(e bootstrap.Environment) bootstrap.Environment {
 	}
 	e.Clients = usualClients(e)
 	if folder, err := a.folder(); err == nil {
-		if last, err := folder.Description(); err == nil {
+		if last, err := description.Read(folder); err == nil {
 			e.Clients = last.Clients
 		}
 	}
@@ -219,7 +220,7 @@ func (a *app) described(path string) (bootstrap.Environment, error) {
 	if err != nil {
 		return e, err
 	}
-	switch last, err := folder.Description(); {
+	switch last, err := description.Read(folder); {
 	case err == nil:
 		last.Clients = nil // they may change until this command is the only one
 		return last, nil

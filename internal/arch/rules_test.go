@@ -52,8 +52,12 @@ func layers() []layer {
 		{of: []string{"api/..."}, outside: []string{"k8s.io/apimachinery", "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"}},
 
 		// Shared parts: each stands alone but for what is named here.
-		{of: []string{"internal/session"}, may: []string{"bootstrap", "gateway/client", "internal/token"}},
+		{of: []string{"internal/session"}, may: []string{"bootstrap", "gateway/client", "internal/token", "internal/token/kept"}},
 		{of: []string{"internal/state"}, may: []string{"bootstrap"}},
+		{of: []string{"internal/state/description"}, may: []string{"bootstrap", "internal/state"}},
+		{of: []string{"internal/token"}, may: []string{"internal/token/kept"}},
+		// What is asked before the rest of the program is initialized must not wait for it.
+		{of: []string{"internal/shortcut"}, may: []string{"bootstrap", "bootstrap/daemon", "internal/state", "internal/token/kept"}, never: []string{"k8s.io", "sigs.k8s.io", "net/http"}},
 		// The gateway's own code says why it refuses a token.
 		{of: []string{"internal/token/why"}, may: []string{"internal/token", "internal/check", "gateway", "gateway/authn", "gateway/authz", "api/..."}},
 		{of: []string{"internal/check"}, may: []string{"internal/safetext"}},
@@ -61,7 +65,7 @@ func layers() []layer {
 		// The checks of an environment look at all of its parts.
 		{of: []string{"internal/doctor"}, may: []string{
 			"bootstrap", "bootstrap/daemon", "bootstrap/keycloak", "bootstrap/steps", "gateway", "gateway/...", "api/...", "internal/check", "internal/check/machine",
-			"internal/ports", "internal/session", "internal/state", "internal/token", "internal/token/why",
+			"internal/ports", "internal/session", "internal/state", "internal/state/description", "internal/token", "internal/token/kept", "internal/token/why",
 		}},
 		{of: []string{"internal/progress", "internal/failure"}, may: []string{"internal/safetext"}},
 		{of: []string{"internal/simulate"}, may: []string{"gateway/client", "gateway/wire", "api/..."}},

@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/check/machine"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 )
 
 // Headings of the checks.
@@ -93,7 +94,7 @@ func (d *doctor) load() {
 		d.facts = bootstrap.Facts{}
 		return
 	}
-	if d.env, d.loaded = d.Folder.Description(); d.loaded != nil {
+	if d.env, d.loaded = description.Read(d.Folder); d.loaded != nil {
 		d.facts = bootstrap.Facts{}
 		return
 	}

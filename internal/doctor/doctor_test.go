@@ -16,6 +16,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
+	"github.com/aip-dev/aip-dev/internal/state/description"
 	"github.com/aip-dev/aip-dev/internal/token"
 )
 
@@ -83,7 +84,7 @@ func save(t *testing.T, folder state.Folder, kind string) {
 	e := bootstrap.Default()
 	e.Cluster = kind
 	facts := bootstrap.Facts{Cluster: bootstrap.ClusterFacts{Kind: kind, GatewayPort: 1, Kubeconfig: filepath.Join(folder.Path, "kubeconfig")}}
-	if err := folder.SaveDescription(e); err != nil {
+	if err := description.Save(folder, e); err != nil {
 		t.Fatal(err)
 	}
 	if err := folder.Save(facts); err != nil {

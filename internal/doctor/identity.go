@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/kept"
 	"github.com/aip-dev/aip-dev/internal/token/why"
 )
 
@@ -173,7 +174,7 @@ func (d *doctor) keptTokens(ctx context.Context) check.Answer {
 	if a.err != nil {
 		return check.Failed(d.up(), "%v", a.err)
 	}
-	cache := token.NewFileCache(d.Folder.Tokens(), d.Now)
+	cache := kept.NewFileCache(d.Folder.Tokens(), d.Now)
 	var stale []string
 	for _, c := range d.facts.Identity.Clients {
 		if t, ok := cache.Get(d.facts.Name, c.ID); ok && a.keys.Verify(t.Raw) != nil {

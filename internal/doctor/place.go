@@ -91,12 +91,6 @@ func (d *doctor) freePorts() check.Check {
 	}}
 }
 
-// served reports whether a process on this machine serves the environment, or carries connections to it.
-func (d *doctor) served() bool {
-	c := d.facts.Cluster
-	return c.Kind == bootstrap.ClusterEmbedded || c.Kind == bootstrap.ClusterExisting && c.GatewayPort+c.IssuerPort > 0
-}
-
 // alive reports whether the environment's process lives. Where containers serve it, that is not known here.
 func (d *doctor) alive() bool {
 	_, alive, err := daemon.Look(d.Folder.Path)
@@ -108,7 +102,7 @@ func (d *doctor) ports() check.Check {
 	return check.Check{ID: "ports", Group: groupPlace, Question: "are the environment's ports its own", Ask: func(ctx context.Context) check.Answer {
 		c := d.facts.Cluster
 		text := fmt.Sprintf("gateway %d, issuer %d", c.GatewayPort, c.IssuerPort)
-		if !d.served() || d.alive() {
+		if !d.facts.Cluster.Served() || d.alive() {
 			return check.OK("%s", text)
 		}
 		for _, p := range []struct{ has, asked int }{{c.GatewayPort, d.env.Ports.Gateway}, {c.IssuerPort, d.env.Ports.Issuer}} {
@@ -137,7 +131,7 @@ func (d *doctor) process() check.Check {
 		switch {
 		case d.kind() == bootstrap.ClusterKind:
 			return d.containersRun(ctx, start)
-		case !d.served():
+		case !d.facts.Cluster.Served():
 			return check.OK("the cluster is reached by itself")
 		}
 		status, alive, err := daemon.Look(d.Folder.Path)

@@ -22,6 +22,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/kept"
 )
 
 // UnknownClientError says that the environment has no client of this id.
@@ -66,7 +67,7 @@ type Session struct {
 	Facts bootstrap.Facts
 
 	options Options
-	cache   *token.FileCache
+	cache   *kept.FileCache
 	mu      sync.Mutex
 	sources map[string]*token.Source
 }
@@ -81,7 +82,7 @@ func New(o Options) *Session {
 	}
 	s := &Session{Facts: o.Facts, options: o, sources: map[string]*token.Source{}}
 	if o.Tokens != "" {
-		s.cache = token.NewFileCache(o.Tokens, o.Now)
+		s.cache = kept.NewFileCache(o.Tokens, o.Now)
 	}
 	return s
 }

@@ -9,11 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 )
@@ -150,44 +147,6 @@ func (f Folder) Save(facts bootstrap.Facts) error {
 		return fmt.Errorf("encode the facts: %w", err)
 	}
 	return WriteFile(f.factsFile(), append(data, '\n'))
-}
-
-func (f Folder) descriptionFile() string { return filepath.Join(f.Path, "environment.yaml") }
-
-// SaveDescription keeps what was asked for, so that the environment can be started again as it was.
-func (f Folder) SaveDescription(e bootstrap.Environment) error {
-	e.Clients = slices.Clone(e.Clients)
-	for i := range e.Clients {
-		e.Clients[i].Secret = "" // kept in Kubernetes alone
-	}
-	data, err := yaml.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encode the description: %w", err)
-	}
-	return WriteFile(f.descriptionFile(), data)
-}
-
-// Description returns what was asked for last, without the clients' secrets. The error is ErrNotThere, ErrNewer,
-// ErrDamaged or ErrUnusable.
-func (f Folder) Description() (bootstrap.Environment, error) {
-	data, err := os.ReadFile(f.descriptionFile())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return bootstrap.Environment{}, fmt.Errorf("%w: no state in %s", ErrNotThere, f.Path)
-	case err != nil:
-		return bootstrap.Environment{}, fmt.Errorf("%w: %w", ErrUnusable, err)
-	}
-	var e bootstrap.Environment
-	if err := yaml.Unmarshal(data, &e); err != nil {
-		return e, fmt.Errorf("%w: %s: %w", ErrDamaged, f.descriptionFile(), err)
-	}
-	if e.Version == "" {
-		return e, fmt.Errorf("%w: %s has no version", ErrDamaged, f.descriptionFile())
-	}
-	if e.Version != bootstrap.EnvironmentVersion {
-		return e, fmt.Errorf("%w: %s has version %q, this program knows %q", ErrNewer, f.descriptionFile(), e.Version, bootstrap.EnvironmentVersion)
-	}
-	return e, nil
 }
 
 // WriteFile writes data to path (0600) so that a reader sees the old file or the new one.

@@ -86,12 +86,11 @@ func TestUnusable(t *testing.T) {
 	write(t, filepath.Join(root, "aip"), "a file")
 	f := In(root, "aip")
 	_, factsErr := f.Facts()
-	_, descriptionErr := f.Description()
 	_, lockErr := f.Lock()
 	_, listErr := List(f.Path)
 	for call, err := range map[string]error{
-		"Make": f.Make(), "Facts": factsErr, "Description": descriptionErr, "Lock": lockErr, "List": listErr,
-		"Save": f.Save(bootstrap.Facts{}), "SaveDescription": f.SaveDescription(bootstrap.Default()),
+		"Make": f.Make(), "Facts": factsErr, "Lock": lockErr, "List": listErr,
+		"Save": f.Save(bootstrap.Facts{}),
 	} {
 		if !errors.Is(err, ErrUnusable) || errors.Is(err, ErrNotThere) {
 			t.Errorf("%s: %v, expected that the folder cannot be used", call, err)
@@ -241,55 +240,6 @@ func TestWriteFileThatFails(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("left beside the target: %v (%v)", entries, err)
-	}
-}
-
-func TestDescriptionKeepsNoSecret(t *testing.T) {
-	t.Parallel()
-	f := folder(t)
-	want := bootstrap.Default()
-	want.Ports.Gateway = 9000
-	if err := f.SaveDescription(want); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(f.descriptionFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := f.Description()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := got.Validate(); err != nil || got.Ports != want.Ports || len(got.Clients) != len(want.Clients) {
-		t.Errorf("got %+v (%v)", got, err)
-	}
-	for i, c := range bootstrap.Default().Clients {
-		if strings.Contains(string(data), c.Secret) || got.Clients[i].Secret != "" {
-			t.Errorf("the secret of %s is kept", c.ID)
-		}
-		if want.Clients[i].Secret != c.Secret {
-			t.Errorf("saving took the secret of %s away from the caller", c.ID)
-		}
-	}
-}
-
-func TestDescriptionErrors(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		content string
-		want    error
-	}{
-		"newer": {"version: aip-dev/v2\n", ErrNewer}, "no version": {"name: aip\n", ErrDamaged},
-		"not YAML": {"version: [", ErrDamaged}, "another shape": {"- 1\n", ErrDamaged}, "empty": {"", ErrDamaged},
-	} {
-		f := folder(t)
-		write(t, f.descriptionFile(), c.content)
-		if _, err := f.Description(); !errors.Is(err, c.want) {
-			t.Errorf("%s: got %v, expected %v", name, err, c.want)
-		}
-	}
-	if _, err := folder(t).Description(); !errors.Is(err, ErrNotThere) {
-		t.Errorf("absent: %v", err)
 	}
 }
 

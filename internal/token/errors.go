@@ -73,7 +73,7 @@ func classify(status int, code string) error {
 func printable(s, secret string) string {
 	const limit = 200
 	if secret != "" {
-		s = strings.ReplaceAll(s, secret, redacted)
+		s = strings.ReplaceAll(s, secret, "[redacted]")
 	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

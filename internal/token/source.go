@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/aip-dev/aip-dev/internal/token/kept"
 )
 
-// MintFunc gets a new token, such as a call of Mint or of FileCache.Wrap.
+// Token is an access token. It prints and marshals without its value; only a use of Raw reveals it.
+type Token = kept.Token
+
+// MintFunc gets a new token, such as a call of Mint or of kept.FileCache.Wrap.
 type MintFunc func(ctx context.Context) (Token, error)
 
 // Source keeps one token and replaces it 30 seconds before it expires. It is safe for concurrent use, and however many

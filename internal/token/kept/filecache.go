@@ -1,4 +1,4 @@
-package token
+package kept
 
 import (
 	"context"
@@ -26,7 +26,10 @@ type FileCache struct {
 
 // NewFileCache returns a cache in dir, which is created when the first token is kept. now may be nil for time.Now.
 func NewFileCache(dir string, now func() time.Time) *FileCache {
-	return &FileCache{dir: dir, now: clockOf(now)}
+	if now == nil {
+		now = time.Now
+	}
+	return &FileCache{dir: dir, now: now}
 }
 
 type cachedToken struct {
@@ -79,9 +82,9 @@ func (c *FileCache) Remove(env, client string) error {
 	return nil
 }
 
-// Wrap returns a MintFunc that asks mint only when there is no kept token, and keeps what it gets. A cache that cannot
+// Wrap returns a function that asks mint only when there is no kept token, and keeps what it gets. A cache that cannot
 // be written costs time, not the token, so that failure is not reported.
-func (c *FileCache) Wrap(env, client string, mint MintFunc) MintFunc {
+func (c *FileCache) Wrap(env, client string, mint func(context.Context) (Token, error)) func(context.Context) (Token, error) {
 	return func(ctx context.Context) (Token, error) {
 		if t, ok := c.Get(env, client); ok {
 			return t, nil

@@ -1,4 +1,7 @@
-package token
+// Package kept is tokens as they are kept between runs of the program: a value that does not print itself, and files that only
+// their owner reads. It needs the standard library alone, without the network, because `aip-dev token` answers from here before
+// the rest of the program is there.
+package kept
 
 import (
 	"fmt"
@@ -24,6 +27,9 @@ type Token struct {
 func (t Token) Fresh(now time.Time) bool {
 	return t.Raw != "" && now.Add(margin).Before(t.Expiry)
 }
+
+// Header is the line of a request that carries the token (RFC 6750 section 2.1).
+func (t Token) Header() string { return "Authorization: Bearer " + t.Raw }
 
 // String describes the token by its expiry.
 func (t Token) String() string {

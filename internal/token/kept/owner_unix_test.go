@@ -1,6 +1,6 @@
 //go:build unix
 
-package token_test
+package kept_test
 
 import (
 	"os"
@@ -9,15 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/kept"
 )
 
 // TestFileCacheDoesNotWaitForAPipe has a pipe in the place of the file, which nobody ever writes to.
 func TestFileCacheDoesNotWaitForAPipe(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "tokens")
-	cache := token.NewFileCache(dir, func() time.Time { return start })
-	if err := cache.Put("aip", "agent", token.Token{Raw: "kept", Expiry: start.Add(time.Hour)}); err != nil {
+	cache := kept.NewFileCache(dir, func() time.Time { return start })
+	if err := cache.Put("aip", "agent", kept.Token{Raw: "kept", Expiry: start.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	file := onlyFile(t, dir)
