@@ -39,10 +39,7 @@ func (d *doctor) askIssuer(ctx context.Context) issuerAnswer {
 	client := d.reach()
 	began := d.Now()
 	trouble, at := why.Issuer(ctx, client, d.facts.Identity.IssuerURL)
-	a := issuerAnswer{trouble: trouble}
-	if !at.IsZero() {
-		a.ahead = at.Sub(began.Truncate(time.Second))
-	}
+	a := issuerAnswer{trouble: trouble, ahead: why.Apart(at, began, d.Now())}
 	if trouble == nil {
 		a.keys, a.err = token.FetchKeys(ctx, client, d.facts.Identity.IssuerURL)
 	}

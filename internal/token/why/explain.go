@@ -113,10 +113,13 @@ func firstLine(s string) string {
 // times explains exp, nbf and the clocks.
 func (r *replay) times(err error) check.Answer {
 	at := r.now.Add(r.ahead())
-	behind := skew(r.ahead())
+	behind := skew(r.ahead(), "gateway")
+	if behind == "" {
+		behind = skew(r.issuerAhead, "issuer")
+	}
 	fix := r.Fixes.Mint
 	if behind != "" {
-		behind = "; " + behind + " that of the gateway"
+		behind = "; " + behind
 		fix = r.Fixes.Clock
 	}
 	switch {

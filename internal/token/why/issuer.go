@@ -24,6 +24,8 @@ const discoveryPath = "/.well-known/openid-configuration"
 type Trouble struct {
 	// TLS says that the connection failed because of a certificate or of TLS itself.
 	TLS bool
+	// Untrusted says that the certificate is of an authority that this machine does not know; all else about it may be right.
+	Untrusted bool
 	// NoRealm says that the host answers and knows nothing at this path.
 	NoRealm bool
 	Reason  string
@@ -70,7 +72,7 @@ func noAnswer(err error, issuerURL string) *Trouble {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &authority):
-		return &Trouble{TLS: true, Reason: "the certificate of " + issuerURL + " is of an authority that this machine does not trust", Expected: "an authority of the system's store, or of the file that SSL_CERT_FILE names", Found: authorityOf(authority)}
+		return &Trouble{TLS: true, Untrusted: true, Reason: "the certificate of " + issuerURL + " is of an authority that this machine does not trust", Expected: "an authority of the system's store, or of the file that SSL_CERT_FILE names", Found: authorityOf(authority)}
 	case errors.As(err, &hostname):
 		return &Trouble{TLS: true, Reason: "the certificate of " + issuerURL + " is for another name", Expected: hostname.Host, Found: strings.Join(hostname.Certificate.DNSNames, ", ")}
 	case errors.As(err, &invalid):
@@ -118,13 +120,29 @@ func oddAnswer(answer *http.Response, address string) *Trouble {
 	}
 }
 
-// skew says in words how far two clocks are apart; the HTTP date has full seconds, so less than two say nothing.
-func skew(d time.Duration) string {
+// Apart returns how far another clock is ahead of this machine's, when it said at in an answer to a question that was asked at
+// began and answered at ended. The HTTP date has full seconds, and an answer takes its time: what these explain is no difference.
+func Apart(at, began, ended time.Time) time.Duration {
+	switch {
+	case at.IsZero():
+		return 0
+	case at.After(ended):
+		return at.Sub(ended)
+	case at.Add(time.Second).Before(began):
+		return at.Add(time.Second).Sub(began)
+	default:
+		return 0
+	}
+}
+
+// skew says in words how far this machine's clock is from another, which is ahead by d; the HTTP date has full seconds, so less
+// than two say nothing.
+func skew(d time.Duration, whose string) string {
 	switch {
 	case d > leastSkew:
-		return fmt.Sprintf("the clock of this machine is %s behind", d.Round(time.Second))
+		return fmt.Sprintf("the clock of this machine is %s behind that of the %s", d.Round(time.Second), whose)
 	case d < -leastSkew:
-		return fmt.Sprintf("the clock of this machine is %s ahead", (-d).Round(time.Second))
+		return fmt.Sprintf("the clock of this machine is %s ahead of that of the %s", (-d).Round(time.Second), whose)
 	default:
 		return ""
 	}

