@@ -8,6 +8,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/filter"
+	"github.com/aip-dev/aip-dev/tui/part/osc"
 )
 
 const (
@@ -44,7 +45,7 @@ func (r *root) count(s feed.Snapshot) tea.Cmd {
 	var cmds []tea.Cmd
 	if title := r.windowTitle(); title != a.title {
 		a.title = title
-		cmds = append(cmds, tea.SetWindowTitle(title))
+		cmds = append(cmds, r.say(osc.Title(title)))
 	}
 	if !a.blurred {
 		a.heard = max(a.heard, a.newest)
@@ -71,11 +72,11 @@ func (r *root) windowTitle() string {
 func (r *root) tellBurst() tea.Cmd {
 	a := &r.attention
 	a.gathering = false
-	if !a.blurred || a.newest <= a.heard || r.tick.Now.Before(a.quietUntil) {
+	if !a.blurred || a.newest <= a.heard || r.now().Before(a.quietUntil) {
 		a.heard = max(a.heard, a.newest)
 		return nil
 	}
-	a.heard, a.quietUntil = a.newest, r.tick.Now.Add(quiet)
+	a.heard, a.quietUntil = a.newest, r.now().Add(quiet)
 	verb := "requests wait"
 	if a.waiting == 1 {
 		verb = "request waits"

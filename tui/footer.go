@@ -61,7 +61,7 @@ func (r *root) banner() string {
 	if r.snapshot.Refused {
 		what = r.look.Away + " token refused since "
 	}
-	what += r.snapshot.Since.In(r.tick.Now.Location()).Format(time.TimeOnly)
+	what += r.snapshot.Since.In(r.now().Location()).Format(time.TimeOnly)
 	if r.snapshot.Complete {
 		what += ", this is old, decisions are off"
 	}

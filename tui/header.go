@@ -10,6 +10,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/part/when"
 )
 
 // part is a piece of the header. When there is not room for all, those with the least weight go first.
@@ -31,7 +32,7 @@ func (r *root) header() string {
 		{text: connection, style: style, weight: 9},
 		r.identity(),
 		r.token(),
-		{text: r.clock(), style: plain, weight: 1, right: true},
+		{text: r.timeOfDay(), style: plain, weight: 1, right: true},
 	}
 	if r.ReadOnly {
 		parts = append(parts, part{text: "read-only", style: r.look.Soon, weight: 7, right: true})
@@ -85,11 +86,12 @@ func (r *root) connection() (string, lipgloss.Style) {
 }
 
 func (r *root) retry() string {
-	left := r.snapshot.RetryAt.Sub(r.tick.Now)
+	left := r.snapshot.RetryAt.Sub(r.now())
 	if left <= 0 {
 		return "retrying"
 	}
-	return fmt.Sprintf("retry in %ds", (left+time.Second-1)/time.Second)
+	words, _ := when.Left(r.snapshot.RetryAt, r.now())
+	return "retry in " + words
 }
 
 // identity says who we are, to the gateway's mind.
@@ -114,24 +116,37 @@ func (r *root) identity() part {
 // token says how long the token in use still lasts.
 func (r *root) token() part {
 	p := part{style: r.look.Plain, weight: 4, right: true}
-	if r.tick.Expiry.IsZero() {
+	if r.clock.Expiry.IsZero() {
 		return p
 	}
-	left := r.tick.Expiry.Sub(r.tick.Now).Truncate(time.Second)
+	left := r.clock.Expiry.Sub(r.now())
+	words, _ := when.Left(r.clock.Expiry, r.now())
+	p.text = "token " + words
 	switch {
 	case left <= 0:
 		p.text, p.style = "token expired", r.look.Alert
 	case left < time.Minute:
-		p.text, p.style = "token "+left.String(), r.look.Soon
-	default:
-		p.text = "token " + left.String()
+		p.style = r.look.Soon
 	}
 	return p
 }
 
-func (r *root) clock() string {
-	if r.tick.Now.IsZero() {
+// timeOfDay leaves out the seconds: nothing moves on a screen on which nothing happens.
+func (r *root) timeOfDay() string {
+	if r.now().IsZero() {
 		return ""
 	}
-	return r.tick.Now.Format(time.TimeOnly)
+	return r.now().Format("15:04")
+}
+
+// headerTurns returns when the header says something else by time alone.
+func (r *root) headerTurns() time.Time {
+	next := r.now().Truncate(time.Minute).Add(time.Minute)
+	for _, end := range []time.Time{r.clock.Expiry, r.snapshot.RetryAt} {
+		if end.After(r.now()) {
+			_, until := when.Left(end, r.now())
+			next = when.Earliest(next, until, end)
+		}
+	}
+	return next
 }

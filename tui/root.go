@@ -57,7 +57,7 @@ type root struct {
 	width, height int
 	stack         []page.Page
 	snapshot      feed.Snapshot
-	tick          page.Tick
+	clock         clock
 	osc           osc.Env
 	// entries are the pages that can be opened from everywhere, recent the actions that were chosen by name, newest first.
 	entries   []page.Entry
@@ -73,7 +73,7 @@ func (r *root) Init() tea.Cmd {
 		r.feed.Run(ctx)
 		return nil
 	})
-	return tea.Batch(follow, r.next(), r.readClock, r.top().Init())
+	return tea.Batch(follow, r.next(), r.passTime(), r.top().Init())
 }
 
 // next waits for the next snapshot.
@@ -87,54 +87,51 @@ func (r *root) next() tea.Cmd {
 	})
 }
 
-// readClock is the one command that reads the time.
-func (r *root) readClock() tea.Msg {
-	tick := page.Tick{Now: r.Now()}
-	if r.TokenExpiry != nil {
-		if expiry, known := r.TokenExpiry(); known {
-			tick.Expiry = expiry
-		}
-	}
-	return tick
-}
-
 // Update implements tea.Model.
 func (r *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	passed := r.passTime()
+	done := r.handle(msg)
+	return r, tea.Batch(passed, done, r.wakeUp())
+}
+
+// handle does what a message asks for.
+func (r *root) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		r.width, r.height = msg.Width, msg.Height
 		for _, p := range r.stack {
 			r.resize(p)
 		}
-		return r, nil
+		return nil
 	case tea.KeyMsg:
-		return r, r.press(msg)
+		return r.press(msg)
 	case feed.Snapshot:
+		changed := msg.Revision != r.snapshot.Revision
 		r.snapshot = msg
-		return r, tea.Batch(r.tell(msg), r.count(msg), r.next())
-	case page.Tick:
-		r.tick = msg
-		if msg.Now.Sub(r.noticeAt) > noticeTime {
-			r.notice = page.Notice{}
+		cmds := []tea.Cmd{r.tell(msg), r.next()}
+		if changed {
+			cmds = append(cmds, r.count(msg))
 		}
-		again := tea.Every(time.Second, func(time.Time) tea.Msg { return r.readClock() })
-		return r, tea.Batch(r.tell(msg), again)
+		return tea.Batch(cmds...)
+	case due:
+		r.clock.rang(msg)
+		return nil
 	case page.Notice:
-		r.notice, r.noticeAt = msg, r.tick.Now
-		return r, nil
+		r.notice, r.noticeAt = msg, r.now()
+		return nil
 	case page.Back:
 		r.back()
-		return r, nil
+		return nil
 	case tea.MouseMsg:
-		return r, r.point(msg)
+		return r.point(msg)
 	case page.Copy:
-		return r, r.copy(msg)
+		return r.copy(msg)
 	case palette.Chosen:
-		return r, r.choose(msg.Action)
+		return r.choose(msg.Action)
 	case tea.FocusMsg, tea.BlurMsg, burst:
-		return r, r.attend(msg)
+		return r.attend(msg)
 	default:
-		return r, r.tell(msg)
+		return r.tell(msg)
 	}
 }
 
@@ -220,7 +217,7 @@ func (r *root) tell(msg tea.Msg) tea.Cmd {
 func (r *root) open(p page.Page) tea.Cmd {
 	r.stack = append(r.stack, p)
 	r.resize(p)
-	return tea.Batch(p.Init(), p.Update(r.tick), p.Update(r.snapshot))
+	return tea.Batch(p.Init(), p.Update(r.clock.Tick), p.Update(r.snapshot))
 }
 
 func (r *root) back() {

@@ -3,42 +3,22 @@ package tui
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// terminal is the one writer to the terminal: frames and the sequences beside them never mix.
-type terminal struct {
-	*os.File
-	mu sync.Mutex
-}
-
-// Write writes all of p or fails.
-func (t *terminal) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.File.Write(p) //nolint:wrapcheck // a writer's error
-}
-
-// shared makes a writer that several may use at once.
-func shared(w io.Writer) io.Writer {
-	if file, ok := w.(*os.File); ok {
-		return &terminal{File: file}
-	}
-	return &lockedWriter{w: w}
-}
-
-type lockedWriter struct {
+// oneWriter is the one writer to the terminal: screens and the sequences beside them never mix.
+type oneWriter struct {
 	mu sync.Mutex
 	w  io.Writer
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p) //nolint:wrapcheck // a writer's error
+// Write writes all of p or fails.
+func (o *oneWriter) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p) //nolint:wrapcheck // a writer's error
 }
 
 // say writes a sequence beside the screen.

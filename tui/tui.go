@@ -25,6 +25,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/tour"
 	"github.com/aip-dev/aip-dev/tui/part/keys"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
+	"github.com/aip-dev/aip-dev/tui/part/paint"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -45,7 +46,7 @@ type Options struct {
 	// Identity is who we expect to be; it is shown until the gateway says who we are.
 	Identity string
 	// TokenExpiry returns when the token in use runs out, and false when that is not known. It may be nil. It is called
-	// once a second and not from the drawing.
+	// often and must not wait for anything.
 	TokenExpiry func() (time.Time, bool)
 	// In and Out are the terminal; nil means the one of the process.
 	In  io.Reader
@@ -75,56 +76,44 @@ type Options struct {
 	NoColor, ASCII, ReadOnly bool
 }
 
-// framesPerSecond bounds how often the screen is drawn: a key is answered within 9 ms. What did not change is not drawn.
-const framesPerSecond = 120
-
-// Autowrap of the terminal (DECAWM) is off while the program runs: should the terminal think that a character is wider
-// than we do, the line is cut at the edge and the lines below stay where they are.
-const (
-	autowrapOff = "\x1b[?7l"
-	autowrapOn  = "\x1b[?7h"
-)
-
 // Run shows the program until the user leaves it or ctx ends. Decisions that are on their way then are finished first.
 func Run(ctx context.Context, o Options) error {
 	if os.Getenv("TERM") == "dumb" {
 		return failure.New(failure.Usage, []string{"aip-dev request list", "aip-dev request approve NAME"},
 			"the queue needs a terminal that can place text; found TERM=dumb")
 	}
+	if o.In == nil {
+		o.In = os.Stdin
+	}
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
 	seen := look(o)
-	o.Out = shared(o.Out)
+	file, _ := o.Out.(*os.File)
+	o.Out = &oneWriter{w: o.Out}
 	ending, end := context.WithCancel(ctx)
 	defer end()
 	model, decisions, err := build(ending, o, seen)
 	if err != nil {
 		return err
 	}
-	options := []tea.ProgramOption{
-		tea.WithContext(ending), tea.WithAltScreen(), tea.WithOutput(o.Out), tea.WithFPS(framesPerSecond), tea.WithReportFocus(),
-		tea.WithoutSignalHandler(), // signals end ctx
+	terminal, err := paint.Open(o.In, o.Out, paint.Options{Mouse: o.Mouse})
+	if err != nil {
+		return fmt.Errorf("take the terminal: %w", err)
 	}
-	if o.Mouse {
-		options = append(options, tea.WithMouseCellMotion())
-	}
-	if o.In != nil {
-		options = append(options, tea.WithInput(o.In))
-	}
-	if _, err := io.WriteString(o.Out, autowrapOff); err != nil {
-		return fmt.Errorf("write to the terminal: %w", err)
-	}
-	_, err = tea.NewProgram(model, options...).Run()
+	p := tea.NewProgram(&shell{root: model, terminal: terminal}, tea.WithContext(ending), tea.WithInput(o.In), tea.WithoutRenderer(),
+		tea.WithoutSignalHandler()) // signals end ctx
+	go sizes(ending, file, p.Send)
+	_, err = p.Run()
 	decisions.wait()
-	if _, err := io.WriteString(o.Out, autowrapOn); err != nil {
-		return fmt.Errorf("write to the terminal: %w", err)
-	}
+	closed := terminal.Close()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
 		return fmt.Errorf("run the queue: %w", err)
+	case closed != nil:
+		return fmt.Errorf("give the terminal back: %w", closed)
 	default:
 		return nil
 	}
@@ -132,9 +121,6 @@ func Run(ctx context.Context, o Options) error {
 
 // look finds out what the terminal can do.
 func look(o Options) theme.Theme {
-	if o.Out == nil {
-		o.Out = os.Stdout
-	}
 	found := theme.Detect(o.Out, os.Getenv)
 	found.NoColor = found.NoColor || o.NoColor
 	found.ASCII = o.ASCII

@@ -3,6 +3,7 @@ package feed
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -133,4 +134,11 @@ func (f *Feed) change(do func(*state)) {
 	case f.dirty <- struct{}{}:
 	default:
 	}
+}
+
+// knows reports whether who is what everybody was told already.
+func (f *Feed) knows(who wire.Whoami) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state.shown.Who != nil && reflect.DeepEqual(*f.state.shown.Who, who)
 }

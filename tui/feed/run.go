@@ -78,7 +78,9 @@ func (f *Feed) identify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask who we are: %w", err)
 	}
-	f.change(func(s *state) { s.shown.Who = &who })
+	if !f.knows(who) {
+		f.change(func(s *state) { s.shown.Who = &who })
+	}
 	return nil
 }
 

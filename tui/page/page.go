@@ -34,6 +34,13 @@ type Prompter interface {
 	Prompt() []string
 }
 
+// Timed is a Page on which something changes, or has to be done, by time alone.
+type Timed interface {
+	// Next returns when that is; the zero time when nothing will. A Tick comes then, and with everything that happens
+	// before.
+	Next() time.Time
+}
+
 // Leaver is a Page that has something to finish before the program ends.
 type Leaver interface {
 	// Leave returns what must still be done; each is started before the program ends.
@@ -62,7 +69,8 @@ type Key struct {
 // Do makes a command of a call that takes time. The call gets a context that ends with the program or after a limit.
 type Do func(call func(ctx context.Context) tea.Msg) tea.Cmd
 
-// Tick tells the time, about once a second.
+// Tick tells the time. It comes before every other message, and when the page on top said that something changes by
+// time alone; there is no regular one.
 type Tick struct {
 	Now time.Time
 	// Expiry is when the token in use runs out; the zero time when nobody knows.

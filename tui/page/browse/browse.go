@@ -151,6 +151,14 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	return cmd
 }
 
+// Next implements page.Timed: when the rows are read again.
+func (p *Page) Next() time.Time {
+	if p.Every == 0 || p.loading || p.asked.IsZero() {
+		return time.Time{}
+	}
+	return p.asked.Add(p.Every)
+}
+
 func (p *Page) take(a answer) {
 	p.loading = false
 	if a.err != nil {

@@ -112,29 +112,6 @@ func (q *Queue) belongs(item feed.Item) bool {
 	return len(rows) == 1
 }
 
-// tick takes in the time. Where a filter depends on it, requests may come and go by that alone.
-func (q *Queue) tick(now time.Time) tea.Cmd {
-	sameDay := now.YearDay() == q.now.YearDay()
-	q.now = now
-	read := q.readRules()
-	if sameDay && !q.ends {
-		return read
-	}
-	c := q.context()
-	changed := false
-	for i, t := range q.tabs {
-		if t.timed {
-			n := t.count(q.snapshot.Items, c)
-			changed = changed || n != q.counts[i] && i == q.tab
-			q.counts[i] = n
-		}
-	}
-	if !changed {
-		return read
-	}
-	return tea.Batch(read, q.renew())
-}
-
 // fill makes the rows from the snapshot. The request under the cursor keeps a row even if it does not belong in the
 // tab any more; it leaves when the cursor does.
 func (q *Queue) fill() {
@@ -143,7 +120,7 @@ func (q *Queue) fill() {
 	for i, t := range q.tabs {
 		q.counts[i] = t.count(q.snapshot.Items, c)
 	}
-	q.ends = slices.ContainsFunc(q.snapshot.Items, func(item feed.Item) bool { return !q.Limits.Of(item.AgentRequest).At.IsZero() })
+	q.turns = q.turn()
 	if q.cursor.key != "" {
 		q.follow()
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/filter"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/part/when"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -61,12 +62,12 @@ type row struct {
 func rowOf(item feed.Item, look theme.Theme, limits deadline.Limits, now time.Time, fresh, sending, marked bool) row {
 	r := row{
 		sign: sign(item.AgentRequest, look), mark: " ",
-		age:   age(item.CreationTimestamp.Time, now),
 		agent: name(item.Spec.AgentIdentity), action: name(item.Spec.Action),
 		phase: name(string(item.Status.Phase)), target: targetName(item.Spec.Target.URI),
 	}
+	r.age, _ = when.Ago(item.CreationTimestamp.Time, now)
 	if at := limits.Of(item.AgentRequest).At; !at.IsZero() && !now.IsZero() {
-		r.left = countdown(at.Sub(now))
+		r.left, _ = when.Countdown(at, now)
 	}
 	switch {
 	case sending:

@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/when"
 )
 
 // order is a decision that left the form: about one request, or about several that are decided one after the other,
@@ -249,7 +250,8 @@ func lost(state *v1alpha1.HumanApproval, at, sent time.Time) string {
 	}
 	before := "just before you"
 	if d := sent.Sub(at); !at.IsZero() && d >= time.Second {
-		before = age(at, sent) + " before you"
+		before, _ = when.Ago(at, sent)
+		before += " before you"
 	}
 	return fmt.Sprintf("already %s by %s, %s: lost the race to %s", safetext.ID(state.Decision), who, before, who)
 }

@@ -67,8 +67,10 @@ type Queue struct {
 	filter string
 	rows   []feed.Item
 	counts []int
-	// timed says that there are rows to which something happens by itself, ends that there are such requests at all.
-	timed, ends bool
+	// timed says that there are rows to which something happens by itself.
+	timed bool
+	// turns is when a tab gets or loses a request by time alone.
+	turns time.Time
 	// fresh are the places of the rows that came while the page was open and were not looked at, in order.
 	fresh  []int
 	looked map[types.UID]struct{}

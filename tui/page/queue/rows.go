@@ -1,9 +1,7 @@
 package queue
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -125,35 +123,4 @@ func nextWaiting(rows []feed.Item, from int, open func(feed.Item) bool) int {
 		}
 	}
 	return -1
-}
-
-// age writes how long ago t was, in at most four columns: 12s, 4m, 3h, 12d. It is empty while the time is not known.
-func age(t, now time.Time) string {
-	if now.IsZero() || t.IsZero() {
-		return ""
-	}
-	d := max(now.Sub(t), 0)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	default:
-		return fmt.Sprintf("%dd", min(d/(24*time.Hour), 999))
-	}
-}
-
-// countdown writes how much time is left in at most five columns: 0:41, 12:07, 3h, 6d. It is 0:00 when there is none.
-func countdown(left time.Duration) string {
-	left = max(left, 0)
-	switch {
-	case left < time.Hour:
-		return fmt.Sprintf("%d:%02d", left/time.Minute, left%time.Minute/time.Second)
-	case left < 48*time.Hour:
-		return fmt.Sprintf("%dh", left/time.Hour)
-	default:
-		return fmt.Sprintf("%dd", min(left/(24*time.Hour), 999))
-	}
 }

@@ -113,17 +113,6 @@ func TestOrderByDeadline(t *testing.T) {
 	}
 }
 
-func TestCountdown(t *testing.T) {
-	t.Parallel()
-	for left, want := range map[time.Duration]string{
-		-time.Second: "0:00", 41 * time.Second: "0:41", 59*time.Minute + 59*time.Second: "59:59", time.Hour: "1h", 49 * time.Hour: "2d",
-	} {
-		if got := countdown(left); got != want {
-			t.Errorf("%s: %q, want %q", left, got, want)
-		}
-	}
-}
-
 func TestInsertKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	for _, tab := range compile(Tabs()) {
@@ -151,21 +140,6 @@ func TestNextWaiting(t *testing.T) {
 	}
 	if got := nextWaiting(nil, 0, open); got != -1 {
 		t.Errorf("empty: %d, want -1", got)
-	}
-}
-
-func TestAge(t *testing.T) {
-	t.Parallel()
-	for ago, want := range map[time.Duration]string{
-		-time.Minute: "0s", 0: "0s", 59 * time.Second: "59s", time.Minute: "1m", 59 * time.Minute: "59m",
-		time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d", 20_000 * time.Hour: "833d", 90_000 * time.Hour: "999d",
-	} {
-		if got := age(noon.Add(-ago), noon); got != want {
-			t.Errorf("%s ago: %q, want %q", ago, got, want)
-		}
-	}
-	if got := age(noon, time.Time{}); got != "" {
-		t.Errorf("no time known: %q", got)
 	}
 }
 

@@ -45,6 +45,9 @@ func (e Env) Notify(title, text string) string {
 	return "\x07" + e.wrap(sequence)
 }
 
+// Title returns the sequence that names the window. Multiplexers take it for themselves.
+func Title(text string) string { return "\x1b]2;" + clean(text) + "\x07" }
+
 // wrap makes a multiplexer hand a sequence on to the terminal around it.
 func (e Env) wrap(sequence string) string {
 	switch {
