@@ -108,3 +108,27 @@ func TestGovernedResources(t *testing.T) { //nolint:paralleltest // see start; G
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+// TestContextSchemas: resources with one context fetcher agree about its context, and policies are compiled against it.
+func TestContextSchemas(t *testing.T) { //nolint:paralleltest // see TestGovernedResources
+	w := start(t)
+	t.Cleanup(func() { w.ungoverned(t, "first"); w.ungoverned(t, "second") })
+	define := func(name, fetcher, kind string) reply {
+		return w.as(t, admin1, "POST", "/governed-resources", fmt.Sprintf(`{"metadata":{"name":%q},"spec":{"uriPattern":"github://acme/%s","permittedActions":["never"],
+			"contextFetcher":%q,"contextSchema":{"type":"object","properties":{"owner":{"type":"object","properties":{"team":{"type":%q}}}}}}}`, name, name, fetcher, kind))
+	}
+	define("first", "github", "string").want(t, http.StatusCreated, "first")
+	eventually(t, func() bool {
+		return strings.Contains(w.as(t, admin1, "GET", "/governed-resources", "").body, `"name":"first"`)
+	})
+	define("second", "github", "integer").want(t, http.StatusConflict, `contextSchema: .owner.team has another type in GovernedResource \"first\" with the same contextFetcher`)
+	define("second", "karpenter", "integer").want(t, http.StatusCreated, "second")
+	policy := func(expression string) reply {
+		return w.as(t, admin1, "POST", "/safety-policies?namespace="+w.namespace(t), fmt.Sprintf(`{"metadata":{"name":"typed"},
+			"spec":{"contextType":"github","rules":[{"name":"r","type":"StateEvaluation","action":"Log","expression":%q}]}}`, expression))
+	}
+	policy(`has(context.owner) && context.owner.team == "shop"`).want(t, http.StatusCreated, "typed")
+	policy(`has(context.owner) && context.owner.teem == "shop"`).want(t, http.StatusUnprocessableEntity,
+		`CEL type-check failed: rule \"r\", line 1, column 36: undefined field 'teem' (by the contextSchema of GovernedResource \"first\")`)
+	policy(`ctxData.owner.team > 3`).want(t, http.StatusUnprocessableEntity, "found no matching overload")
+}

@@ -26,7 +26,7 @@ type kind[T store.Definition] struct {
 	namespaced bool
 	empty      func() T
 	// check refuses what the schema cannot; old is nil for a new object.
-	check func(fresh, old T) error
+	check func(ctx context.Context, fresh, old T) error
 	// list returns the stored objects of a namespace as the answer to a list.
 	list func(ctx context.Context, namespace string) (any, error)
 	// sample is one object and a list of them, for the document of the API.
@@ -205,7 +205,7 @@ func withType(object store.Definition, name string) store.Definition {
 
 func (k kind[T]) create(ctx context.Context, who caller, in definition[T]) (defined, error) {
 	var none T
-	if err := k.check(in.object, none); err != nil {
+	if err := k.check(ctx, in.object, none); err != nil {
 		return defined{}, err
 	}
 	in.object.SetResourceVersion("")
@@ -234,7 +234,7 @@ func (k kind[T]) replace(ctx context.Context, who caller, in definition[T]) (def
 	if err := k.server.store.Fetch(ctx, old); err != nil {
 		return defined{}, k.known(err, in.object.GetName())
 	}
-	if err := k.check(in.object, old); err != nil {
+	if err := k.check(ctx, in.object, old); err != nil {
 		return defined{}, err
 	}
 	if err := k.server.store.Redefine(ctx, in.object); err != nil {
@@ -258,14 +258,19 @@ func (s *Server) safetyPolicies() []route {
 	return kind[*v1alpha1.SafetyPolicy]{
 		server: s, path: "/safety-policies", name: "SafetyPolicy", namespaced: true,
 		empty:  func() *v1alpha1.SafetyPolicy { return &v1alpha1.SafetyPolicy{} },
-		check:  func(fresh, _ *v1alpha1.SafetyPolicy) error { return checkPolicy(fresh) },
+		check:  s.checkPolicy,
 		list:   s.listPolicies,
 		sample: v1alpha1.SafetyPolicy{}, samples: v1alpha1.SafetyPolicyList{},
 	}.routes()
 }
 
-func checkPolicy(p *v1alpha1.SafetyPolicy) error {
-	faults := policy.Check(p)
+// checkPolicy refuses rules that do not compile, among them those that read what no context of their contextType has.
+func (s *Server) checkPolicy(ctx context.Context, p, _ *v1alpha1.SafetyPolicy) error {
+	resources, err := s.store.GovernedResources(ctx)
+	if err != nil {
+		return err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	faults := policy.Check(p, resources...)
 	if len(faults) == 0 {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/github"
 )
 
 // What can happen to a request of an agent that is not registered.
@@ -78,6 +79,8 @@ type Options struct {
 	// waits for its target, and ApprovedTimeout how long after its approval it must be started. 0 means five minutes, one
 	// minute and five minutes.
 	LockDuration, LockWait, ApprovedTimeout time.Duration
+	// GitHub is where the context fetcher github asks. Without a URL it is off.
+	GitHub github.Options
 	// Log receives one record per event. Nil means that nothing is logged; NewLogger writes what people grep for.
 	Log *slog.Logger
 	// Now is the clock. Nil means time.Now.

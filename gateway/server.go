@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/aip-dev/aip-dev/gateway/github"
 	"github.com/aip-dev/aip-dev/gateway/reconcile"
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
@@ -98,9 +99,13 @@ func (s *Server) connect() error {
 	if s.options.APIOnly {
 		return nil
 	}
+	asks, err := github.New(s.options.GitHub)
+	if err != nil {
+		return fmt.Errorf("gateway options: %w", err)
+	}
 	return reconcile.Add(m, reconcile.Options{
 		Store: s.store, DefaultAction: s.options.DefaultAction, LockDuration: s.options.LockDuration,
-		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, Log: s.log, Now: s.options.Now,
+		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, GitHub: asks, Log: s.log, Now: s.options.Now,
 	})
 }
 

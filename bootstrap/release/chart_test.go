@@ -93,6 +93,8 @@ func TestChartGolden(t *testing.T) {
 			"gateway.imagePullSecrets[0].name=registry", "gateway.podAnnotations.x=y", "gateway.podLabels.team=shop", "gateway.nodeSelector.disk=ssd",
 			"gateway.tolerations[0].operator=Exists", "gateway.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
 			"gateway.topologySpreadConstraints[0].maxSkew=1", "gateway.priorityClassName=high",
+			"gateway.contextFetchers.k8sDeployment=false", "gateway.contextFetchers.karpenter=true",
+			"gateway.contextFetchers.github.apiURL=https://api.github.com", "gateway.contextFetchers.github.tokenSecretName=github-token",
 		},
 		"scaled": {
 			"gateway.autoscaling.enabled=true", "gateway.autoscaling.minReplicas=3", "gateway.autoscaling.maxReplicas=9",
@@ -284,10 +286,12 @@ func TestChartValuesDoSomething(t *testing.T) {
 		"gateway.auth.oidc": {"gateway.auth.oidcIssuerURL=http://i"}, "gateway.autoscaling.": {"gateway.autoscaling.enabled=true"},
 		"gateway.networkPolicy.": {"gateway.networkPolicy.enabled=true"}, "gateway.serviceMonitor.": {"gateway.serviceMonitor.enabled=true"},
 		"gateway.podDisruptionBudget.": {"gateway.podDisruptionBudget.enabled=true"}, "gateway.service.nodePort": {"gateway.service.type=NodePort"},
+		"gateway.contextFetchers.github.": {"gateway.contextFetchers.github.apiURL=http://i"},
 	}
 	other := map[string]string{
 		"gateway.service.type": "LoadBalancer", "gateway.image.pullPolicy": "Always", "gateway.defaultAction": "Deny", "gateway.unregisteredAgentPolicy": "warn",
 		"gateway.auth.oidcPreset": "okta", "gateway.auth.oidcIssuerURL": "http://other", "gateway.auth.trustedProxyCIDRs": "10.0.0.0/8",
+		"gateway.contextFetchers.github.apiURL": "http://other",
 	}
 	for _, l := range leaves(chrt.Values) {
 		path := l.String()
@@ -341,7 +345,7 @@ func TestChartUpgradeReusingValues(t *testing.T) {
 	for _, key := range []string{
 		"autoscaling", "podDisruptionBudget", "networkPolicy", "serviceMonitor", "tls", "imagePullSecrets", "podAnnotations", "podLabels", "nodeSelector",
 		"tolerations", "affinity", "topologySpreadConstraints", "priorityClassName", "controller", "unregisteredAgentPolicy", "opsLockDuration",
-		"opsLockWaitTimeout", "approvedTimeout",
+		"opsLockWaitTimeout", "approvedTimeout", "contextFetchers",
 	} {
 		delete(gateway, key)
 	}

@@ -65,7 +65,9 @@ func installRights(t *testing.T, client kubernetes.Interface, namespace string) 
 	noError(t, err)
 	in := clientOnly(namespace)
 	in.Namespace = namespace
-	rel, err := in.RunWithContext(t.Context(), chrt, map[string]any{"gateway": map[string]any{"replicaCount": 2}})
+	rel, err := in.RunWithContext(t.Context(), chrt, map[string]any{"gateway": map[string]any{
+		"replicaCount": 2, "contextFetchers": map[string]any{"karpenter": true},
+	}})
 	noError(t, err)
 	cluster = rendered[rbacv1.ClusterRole](t, rel.Manifest, "ClusterRole")
 	own = rendered[rbacv1.Role](t, rel.Manifest, "Role")
@@ -236,9 +238,11 @@ func (g served) everything(t *testing.T, namespace string) {
 	g.is(t, http.StatusCreated, "admin", http.MethodPost, "/safety-policies"+in, policy("hold"))
 	g.is(t, http.StatusOK, "admin", http.MethodPut, "/safety-policies/hold"+in, policy("hold"))
 	g.is(t, http.StatusOK, "admin", http.MethodGet, "/safety-policies"+in, "")
-	governed := `{"metadata":{"name":"rights"},"spec":{"uriPattern":"**","permittedActions":["rights-hold","rights-free"]}}`
+	governed := `{"metadata":{"name":"rights"},"spec":{"uriPattern":"**","permittedActions":["rights-hold","rights-free"],"contextFetcher":"k8s-deployment"}}`
+	pools := `{"metadata":{"name":"rights-pools"},"spec":{"uriPattern":"k8s://*/*/nodepool/**","permittedActions":["rights-free"],"contextFetcher":"karpenter"}}`
 	g.is(t, http.StatusCreated, "admin", http.MethodPost, "/governed-resources", governed)
 	g.is(t, http.StatusOK, "admin", http.MethodPut, "/governed-resources/rights", governed)
+	g.is(t, http.StatusCreated, "admin", http.MethodPost, "/governed-resources", pools)
 	g.until(t, "policy and resource are in force", func() bool {
 		return strings.Contains(g.call(t, "admin", http.MethodGet, "/safety-policies/hold"+in, "").body, `"status":"True"`) &&
 			strings.Contains(g.call(t, "admin", http.MethodGet, "/governed-resources/rights", "").body, "active-requests")
@@ -263,6 +267,7 @@ func (g served) everything(t *testing.T, namespace string) {
 	g.until(t, "the lock expires", func() bool {
 		return strings.Contains(g.call(t, "agent", http.MethodGet, one(""), "").body, `"phase":"Failed"`)
 	})
+	submit("rights-free", "k8s://c/karpenter.sh/nodepool/rights")
 	g.is(t, http.StatusForbidden, "agent", http.MethodPost, "/agent-requests", `{"namespace":"`+namespace+`","action":"other","targetURI":"u","reason":"r"}`)
 	g.until(t, "the trail is there", func() bool {
 		return strings.Contains(g.call(t, "admin", http.MethodGet, "/audit-records"+in, "").body, "request.failed")

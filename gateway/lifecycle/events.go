@@ -25,6 +25,7 @@ const (
 	ReasonLockTimeout        = "LockTimeout"
 	ReasonFailedLockTimeout  = "LOCK_TIMEOUT"
 	ReasonNotGraded          = "NotGraded"
+	ReasonSchemaMismatch     = "SchemaMismatch"
 	// Reasons of a condition LockAcquired that is False.
 	ReasonLockContention = "LockContention"
 	ReasonLockExpired    = "LockExpired"
@@ -118,6 +119,8 @@ type Evaluated struct {
 	Verification *v1alpha1.ControlPlaneVerification
 	// Context is what the context fetcher found, nil when there is none.
 	Context *apiextensionsv1.JSON
+	// Mismatch says how what it found is not as the contextSchema says; then there is no Context. Empty when it is.
+	Mismatch string
 	// Fingerprint stands for the outcome with all that led to it.
 	Fingerprint string
 }
@@ -157,6 +160,12 @@ func (e Evaluated) record(s *statusWriter, message string) {
 	s.again(v1alpha1.ConditionPolicyEvaluated, metav1.ConditionTrue, ReasonEvaluationComplete, message)
 	s.status.PolicyResults, s.status.EvaluationFingerprint = e.Results, e.Fingerprint
 	s.status.ControlPlaneVerification, s.status.ProviderContext = e.Verification, e.Context
+	if e.Mismatch == "" {
+		s.clear(v1alpha1.ConditionFetcherSchemaViolation)
+		return
+	}
+	s.set(v1alpha1.ConditionFetcherSchemaViolation, metav1.ConditionTrue, ReasonSchemaMismatch,
+		clip("The request is decided without context, which is not as contextSchema says: "+e.Mismatch))
 }
 
 // Reviewed carries the decision of a reviewer. Any decision but "approved" denies.
@@ -213,10 +222,7 @@ func (Drifted) trigger() Trigger { return TriggerDrifted }
 
 func (d Drifted) apply(s *statusWriter) {
 	s.status.EvaluationGeneration++
-	s.status.DriftedFrom = cmp.Or(s.before.EvaluationFingerprint, "unknown")
-	if seen := s.before.ControlPlaneVerification; seen != nil {
-		s.status.DriftedFrom += " " + seen.EvaluatedStateFingerprint
-	}
+	s.status.DriftedFrom = fingerprints(s.before)
 	message := clip("The approval does not count: " + d.Why + ". Submit the request again")
 	s.clear(v1alpha1.ConditionRequiresApproval)
 	s.deny(ReasonDenied, v1alpha1.DenialStateDrifted, message, d.Now.Results)

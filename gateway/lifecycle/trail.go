@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -111,15 +112,25 @@ func (t *trail) evaluation() {
 func (t *trail) drift(c *metav1.Condition) {
 	status := t.request.Status
 	spec := t.add(v1alpha1.AuditStateDrifted, c, "|", status.EvaluationGeneration)
-	current := status.EvaluationFingerprint
-	if now := status.ControlPlaneVerification; now != nil {
-		current += " " + now.EvaluatedStateFingerprint
-	}
 	spec.Annotations = t.denial()
 	spec.Details = asJSON(map[string]any{
-		"previousFingerprint": status.DriftedFrom, "currentFingerprint": current,
+		"previousFingerprint": status.DriftedFrom, "currentFingerprint": fingerprints(status),
 		"evaluationGeneration": status.EvaluationGeneration, "window": "T1T2",
 	})
+}
+
+// fingerprints stand for what the last evaluation said and saw, each as far as there is any: for the decision, for the
+// target and for its context.
+func fingerprints(s v1alpha1.AgentRequestStatus) string {
+	out := cmp.Or(s.EvaluationFingerprint, "unknown")
+	if seen := s.ControlPlaneVerification; seen != nil {
+		out += " " + seen.EvaluatedStateFingerprint
+	}
+	if s.ProviderContext != nil {
+		sum := sha256.Sum256(s.ProviderContext.Raw)
+		out += " " + hex.EncodeToString(sum[:])[:16]
+	}
+	return out
 }
 
 // evaluatedTo is the phase that the evaluation itself led to.

@@ -50,25 +50,36 @@ type compiledRule struct {
 }
 
 // Compile compiles policies, in their order. A rule that does not compile stays in the set as a failing rule, so that
-// its failure mode decides what it means.
-func Compile(policies []v1alpha1.SafetyPolicy) *Set {
+// its failure mode decides what it means. Policies with a contextType are checked against the contextSchemas of the
+// GovernedResources with that context fetcher.
+func Compile(policies []v1alpha1.SafetyPolicy, resources ...v1alpha1.GovernedResource) *Set {
 	set := &Set{policies: len(policies), defaultAction: v1alpha1.ActionAllow}
 	env, envErr := environment()
 	for i := range policies {
 		p := &policies[i]
-		resources, selectorErr := selectorOf(p)
+		selector, typed, err := prepare(env, p, resources)
 		for _, rule := range p.Spec.Rules {
 			c := compiledRule{
-				rule: rule, policy: p.Name, generation: p.Generation, resources: resources,
-				failOpen: p.Spec.FailureMode == v1alpha1.FailOpen, err: errors.Join(envErr, selectorErr),
+				rule: rule, policy: p.Name, generation: p.Generation, resources: selector,
+				failOpen: p.Spec.FailureMode == v1alpha1.FailOpen, err: errors.Join(envErr, err),
 			}
 			if c.err == nil {
-				c.err = c.compile(env)
+				c.err = c.compile(env, typed)
 			}
 			set.rules = append(set.rules, c)
 		}
 	}
 	return set
+}
+
+// prepare returns which GovernedResources a policy is about, and the environments that its rules must compile in.
+func prepare(env *cel.Env, p *v1alpha1.SafetyPolicy, resources []v1alpha1.GovernedResource) (labels.Selector, []typedEnvironment, error) {
+	selector, err := selectorOf(p)
+	if err != nil || env == nil {
+		return selector, nil, err
+	}
+	typed, err := typedEnvironments(env, p, selector, resources)
+	return selector, typed, err
 }
 
 // WithDefault returns the same set with another action for requests that no rule matched: Allow, RequireApproval or
@@ -121,24 +132,25 @@ func (e RuleError) Error() string {
 }
 
 // Check returns every fault of the rules of p, by the same compiler that decides.
-func Check(p *v1alpha1.SafetyPolicy) []RuleError {
+func Check(p *v1alpha1.SafetyPolicy, resources ...v1alpha1.GovernedResource) []RuleError {
 	env, err := environment()
 	if err != nil {
 		return []RuleError{{Message: err.Error()}}
 	}
 	var faults []RuleError
-	if _, err := selectorOf(p); err != nil {
+	_, typed, err := prepare(env, p, resources)
+	if err != nil {
 		faults = append(faults, RuleError{Message: err.Error()})
 	}
 	for _, rule := range p.Spec.Rules {
 		var issue *compileError
-		err := (&compiledRule{rule: rule}).compile(env)
+		err := (&compiledRule{rule: rule}).compile(env, typed)
 		switch {
 		case err == nil:
 		case errors.As(err, &issue):
 			for _, e := range issue.issues.Errors() {
 				faults = append(faults, RuleError{
-					Rule: rule.Name, Line: e.Location.Line(), Column: e.Location.Column() + 1, Message: e.Message,
+					Rule: rule.Name, Line: e.Location.Line(), Column: e.Location.Column() + 1, Message: e.Message + issue.suffix(),
 				})
 			}
 		default:
@@ -162,12 +174,23 @@ func environment() (*cel.Env, error) {
 }
 
 // compileError carries the compiler's issues with their places.
-type compileError struct{ issues *cel.Issues }
+type compileError struct {
+	issues *cel.Issues
+	// resource is the GovernedResource whose contextSchema the expression does not fit; empty when it fits none.
+	resource string
+}
 
-func (e *compileError) Error() string { return e.issues.Err().Error() }
+func (e *compileError) Error() string { return e.issues.Err().Error() + e.suffix() }
+
+func (e *compileError) suffix() string {
+	if e.resource == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (by the contextSchema of GovernedResource %q)", e.resource)
+}
 
 // compile fills in the program and the config of c's rule.
-func (c *compiledRule) compile(env *cel.Env) (err error) {
+func (c *compiledRule) compile(env *cel.Env, typed []typedEnvironment) (err error) {
 	switch c.rule.Type {
 	case v1alpha1.RuleStateEvaluation:
 	case v1alpha1.RuleTimeWindow:
@@ -183,7 +206,12 @@ func (c *compiledRule) compile(env *cel.Env) (err error) {
 	}
 	checked, issues := env.Compile(c.rule.Expression)
 	if issues.Err() != nil {
-		return &compileError{issues}
+		return &compileError{issues: issues}
+	}
+	for _, t := range typed {
+		if _, issues := t.env.Compile(c.rule.Expression); issues.Err() != nil {
+			return &compileError{issues: issues, resource: t.resource}
+		}
 	}
 	if out := checked.OutputType(); !out.IsExactType(types.BoolType) && !out.IsExactType(types.DynType) {
 		return fmt.Errorf("%w, found %s", errNotBool, out)

@@ -89,9 +89,13 @@ func assemble(config *rest.Config, s setup, log *slog.Logger) (manager.Manager, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	through := client.Client(live)
+	own, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: m.GetRESTMapper()})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	through := client.Client(own)
 	if s.wrap != nil {
-		through = s.wrap(live)
+		through = s.wrap(own)
 	}
 	if s.now == nil {
 		s.now = time.Now

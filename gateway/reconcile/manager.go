@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -103,10 +104,12 @@ func kinds(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 		coordinationv1.SchemeGroupVersion.WithKind("Lease"), coordinationv1.SchemeGroupVersion.WithKind("LeaseList"),
 		appsv1.SchemeGroupVersion.WithKind("Deployment"),
 		discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"),
+		corev1.SchemeGroupVersion.WithKind("Service"),
 	} {
 		mapper.Add(kind, meta.RESTScopeNamespace)
 	}
 	mapper.Add(v1alpha1.GroupVersion().WithKind("GovernedResource"), meta.RESTScopeRoot)
+	mapper.Add(store.NodePoolKind(), meta.RESTScopeRoot)
 	return mapper, nil
 }
 

@@ -40,7 +40,13 @@ func (p *policies) Reconcile(ctx context.Context, key reconcile.Request) (reconc
 	if err != nil {
 		return reconcile.Result{}, unlessMoot(err)
 	}
-	condition := valid(found)
+	var resources []v1alpha1.GovernedResource
+	if readsContext(*found) {
+		if resources, err = p.store.GovernedResources(ctx); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	condition := valid(found, resources)
 	condition.LastTransitionTime = metav1.NewTime(p.now())
 	status := found.Status.DeepCopy()
 	if !meta.SetStatusCondition(&status.Conditions, condition) {
@@ -57,9 +63,9 @@ func (p *policies) Reconcile(ctx context.Context, key reconcile.Request) (reconc
 	return reconcile.Result{}, nil
 }
 
-func valid(p *v1alpha1.SafetyPolicy) metav1.Condition {
+func valid(p *v1alpha1.SafetyPolicy, resources []v1alpha1.GovernedResource) metav1.Condition {
 	out := metav1.Condition{Type: conditionValid, ObservedGeneration: p.Generation}
-	faults := policy.Check(p)
+	faults := policy.Check(p, resources...)
 	if len(faults) == 0 {
 		out.Status, out.Reason = metav1.ConditionTrue, reasonCompiled
 		out.Message = fmt.Sprintf("%d rules in force", len(p.Spec.Rules))

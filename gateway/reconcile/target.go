@@ -39,13 +39,42 @@ var (
 type sight struct {
 	policy.Target
 	verification *v1alpha1.ControlPlaneVerification
+	// mismatch says how what the context fetcher found is not as its schema says; empty when it is.
+	mismatch string
 }
 
-// look looks a target up. Everything that goes wrong ends in Target.Err, never in "it is not there".
+// look looks a target up, and what the context fetcher of its GovernedResource finds. Everything that goes wrong ends in
+// Target.Err, never in "it is not there".
 func (e *evaluator) look(ctx context.Context, uri string, resource *v1alpha1.GovernedResource) sight {
-	if !strings.HasPrefix(uri, kubernetesTarget) {
-		return sight{Target: policy.UnknownTarget()}
+	fetcher := fetcherOf(resource)
+	seen := sight{Target: policy.UnknownTarget()}
+	if strings.HasPrefix(uri, kubernetesTarget) {
+		seen = e.live(ctx, uri, fetcher)
 	}
+	if fetcher == v1alpha1.FetcherGitHub {
+		found, err := e.github.Context(ctx, uri)
+		seen.Context, seen.Err = found, errors.Join(seen.Err, err)
+	}
+	seen.conform(resource)
+	return seen
+}
+
+// object is what was read of a target in Kubernetes itself.
+type object struct {
+	v1alpha1.ControlPlaneVerification
+
+	// known says that it is of a kind that is read, so that what is not known of it is not there.
+	known bool
+	// version says whether it is still the same.
+	version string
+	// podLabels are those that a Deployment gives its pods.
+	podLabels map[string]string
+	// context is what its context fetcher tells.
+	context map[string]any
+}
+
+// live looks a target in Kubernetes up.
+func (e *evaluator) live(ctx context.Context, uri, fetcher string) sight {
 	namespace, kind, name, err := parseTarget(uri)
 	if err != nil {
 		return sight{Target: policy.Target{Err: err}}
@@ -57,12 +86,40 @@ func (e *evaluator) look(ctx context.Context, uri string, resource *v1alpha1.Gov
 		active, err = e.endpoints(ctx, namespace, name)
 		endpoints <- err
 	}()
-	seen, uid, err := e.deployment(ctx, kind, namespace, name)
+	seen, err := e.object(ctx, namespace, kind, name, fetcher)
 	if err := errors.Join(err, <-endpoints); err != nil {
 		return sight{Target: policy.Target{Err: err}}
 	}
-	seen.ActiveEndpointCount, seen.HasActiveEndpoints = int32(active), active > 0
-	return sightOf(seen, kind, uid, resource)
+	seen.ActiveEndpointCount = int32(active)
+	if kind == deployment && fetcher == v1alpha1.FetcherK8sDeployment {
+		if err := e.services(ctx, namespace, name, &seen); err != nil {
+			return sight{Target: policy.Target{Err: err}}
+		}
+	}
+	seen.HasActiveEndpoints = seen.ActiveEndpointCount > 0
+	return sightOf(seen, kind, fetcher)
+}
+
+// object reads the target, when it is of a kind that is read.
+func (e *evaluator) object(ctx context.Context, namespace, kind, name, fetcher string) (object, error) {
+	seen := object{ControlPlaneVerification: v1alpha1.ControlPlaneVerification{FetchedAt: metav1.NewTime(e.now())}}
+	var err error
+	switch {
+	case kind == deployment:
+		err = e.deployment(ctx, namespace, name, &seen)
+	case kind == nodePool && fetcher == v1alpha1.FetcherKarpenter:
+		err = e.nodePool(ctx, name, &seen)
+	default:
+		return seen, nil
+	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrNoNamespace) {
+		err = nil
+	}
+	seen.known = err == nil
+	if err != nil {
+		return seen, fmt.Errorf("look the target up: %w", err)
+	}
+	return seen, nil
 }
 
 // endpoints counts the ready endpoints of the Service with the target's name.
@@ -73,47 +130,40 @@ func (e *evaluator) endpoints(ctx context.Context, namespace, name string) (int,
 	return e.store.ReadyEndpoints(ctx, namespace, name)
 }
 
-// deployment reads the target when it is a Deployment, and what says whether it is still the same one.
-func (e *evaluator) deployment(ctx context.Context, kind, namespace, name string) (v1alpha1.ControlPlaneVerification, string, error) {
-	seen := v1alpha1.ControlPlaneVerification{FetchedAt: metav1.NewTime(e.now())}
-	if kind != deployment {
-		return seen, "", nil
-	}
+// deployment reads the target as a Deployment.
+func (e *evaluator) deployment(ctx context.Context, namespace, name string, seen *object) error {
 	d, err := e.store.Deployment(ctx, namespace, name)
-	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoNamespace):
-		return seen, "", nil
-	case err != nil:
-		return seen, "", fmt.Errorf("look the target up: %w", err)
+	if err != nil {
+		return err
 	}
 	seen.TargetExists, seen.ReadyReplicas, seen.SpecReplicas = true, d.Status.ReadyReplicas, ptr.Deref(d.Spec.Replicas, 1)
-	return seen, fmt.Sprintf("%s@%d", d.UID, d.Generation), nil
+	seen.version, seen.podLabels = fmt.Sprintf("%s@%d", d.UID, d.Generation), d.Spec.Template.Labels
+	return nil
 }
 
-// sightOf returns what was seen as expressions and reviewers get it. Whether an object exists that is no Deployment is
-// known only when it has endpoints; expressions that ask for it cannot be evaluated.
-func sightOf(
-	seen v1alpha1.ControlPlaneVerification, kind, version string, resource *v1alpha1.GovernedResource,
-) sight {
+// sightOf returns what was seen as expressions and reviewers get it. Whether an object exists of a kind that is not read
+// is known only when it has endpoints; expressions that ask for it cannot be evaluated.
+func sightOf(seen object, kind, fetcher string) sight {
 	seen.TargetExists = seen.TargetExists || seen.HasActiveEndpoints
-	seen.EvaluatedStateFingerprint = fingerprint(seen, version)
+	seen.EvaluatedStateFingerprint = fingerprint(seen.ControlPlaneVerification, seen.version)
+	downstream := seen.DownstreamServices
+	if downstream == nil {
+		downstream = []string{}
+	}
 	facts := map[string]any{
 		"hasActiveEndpoints": seen.HasActiveEndpoints, "activeEndpointCount": int64(seen.ActiveEndpointCount),
-		"downstreamServices": []string{},
+		"downstreamServices": downstream,
 	}
-	out := sight{Target: policy.Target{Facts: facts}, verification: &seen}
-	if kind != deployment {
-		return out
+	if seen.known {
+		facts["exists"] = seen.TargetExists
 	}
-	facts["exists"], facts["readyReplicas"], facts["specReplicas"] = seen.TargetExists, int64(seen.ReadyReplicas), int64(seen.SpecReplicas)
-	if resource != nil && resource.Spec.ContextFetcher == v1alpha1.FetcherK8sDeployment {
-		out.Context = map[string]any{
-			"targetExists": seen.TargetExists, "hasActiveEndpoints": seen.HasActiveEndpoints,
-			"activeEndpointCount": int64(seen.ActiveEndpointCount), "readyReplicas": int64(seen.ReadyReplicas),
-			"specReplicas": int64(seen.SpecReplicas), "stateFingerprint": seen.EvaluatedStateFingerprint,
+	if kind == deployment {
+		facts["readyReplicas"], facts["specReplicas"] = int64(seen.ReadyReplicas), int64(seen.SpecReplicas)
+		if fetcher == v1alpha1.FetcherK8sDeployment {
+			seen.context = deploymentContext(seen.ControlPlaneVerification)
 		}
 	}
-	return out
+	return sight{Target: policy.Target{Facts: facts, Context: seen.context}, verification: &seen.ControlPlaneVerification}
 }
 
 // fingerprint stands for what a reviewer sees of a target: the same while that is the same.
@@ -123,14 +173,15 @@ func fingerprint(seen v1alpha1.ControlPlaneVerification, version string) string 
 	return hex.EncodeToString(sum[:])[:16]
 }
 
-// parseTarget splits k8s://CLUSTER/NAMESPACE/TYPE/NAME.
+// parseTarget splits k8s://CLUSTER/NAMESPACE/TYPE/NAME. For objects without a namespace, their API group may stand in its
+// place.
 func parseTarget(uri string) (namespace, kind, name string, err error) {
 	parts := strings.Split(strings.TrimPrefix(uri, kubernetesTarget), "/")
 	if len(parts) != 4 {
 		return "", "", "", fmt.Errorf("%q: %w", uri, errTargetForm)
 	}
 	namespace, kind, name = parts[1], parts[2], parts[3]
-	if len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 || kind == "" {
+	if len(validation.IsDNS1123Subdomain(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 || kind == "" {
 		return "", "", "", fmt.Errorf("%q: %w", uri, errTargetForm)
 	}
 	return namespace, kind, name, nil

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/github"
 	"github.com/aip-dev/aip-dev/gateway/lifecycle"
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
@@ -47,8 +48,10 @@ type Options struct {
 	ApprovedTimeout time.Duration
 	// VerdictTimeout is how long after its creation a request must be graded. 0 means a week.
 	VerdictTimeout time.Duration
-	Log            *slog.Logger
-	Now            func() time.Time
+	// GitHub answers for the context fetcher github; nil switches that off.
+	GitHub *github.Client
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Add registers the reconcilers with m.
@@ -68,9 +71,13 @@ func Add(m manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("add reconciler of AgentRequests: %w", err)
 	}
+	written := &policies{store: o.Store, log: o.Log, now: o.Now}
 	err = builder.ControllerManagedBy(m).Named("safetypolicy").For(&v1alpha1.SafetyPolicy{}).
+		// Policies with a contextType are compiled against the schemas of GovernedResources.
+		Watches(&v1alpha1.GovernedResource{}, handler.EnqueueRequestsFromMapFunc(written.typed),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))).
 		WithOptions(controllerOptions(1)).
-		Complete(&policies{store: o.Store, log: o.Log, now: o.Now})
+		Complete(written)
 	if err != nil {
 		return fmt.Errorf("add reconciler of SafetyPolicies: %w", err)
 	}
@@ -146,6 +153,22 @@ func (r *requests) held(ctx context.Context, _ client.Object) []reconcile.Reques
 	out := make([]reconcile.Request, len(list))
 	for i, request := range list {
 		out[i].NamespacedName = client.ObjectKeyFromObject(request)
+	}
+	return out
+}
+
+// typed returns the policies that are compiled against the schemas of GovernedResources: one of those changed.
+func (p *policies) typed(ctx context.Context, _ client.Object) []reconcile.Request {
+	list, err := p.store.Policies(ctx)
+	if err != nil {
+		p.log.WarnContext(ctx, "policies with a contextType are not compiled again", "cause", err)
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list {
+		if readsContext(list[i]) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list[i])})
+		}
 	}
 	return out
 }

@@ -81,6 +81,13 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "approved-timeout" $gateway.approvedTimeout)
   (list "unregistered-agent-policy" $gateway.unregisteredAgentPolicy)
 }}
+{{- $github := ($gateway.contextFetchers).github }}
+{{- if ($github).apiURL }}
+{{- $flags = append $flags (list "github-api-url" $github.apiURL) }}
+{{- if $github.tokenSecretName }}
+{{- $flags = append $flags (list "github-token-file" "/etc/aip-gateway/github/token") }}
+{{- end }}
+{{- end }}
 {{- if $auth.oidcIssuerURL }}
 {{- $flags = concat $flags (list
   (list "oidc-issuer-url" $auth.oidcIssuerURL)
@@ -123,4 +130,17 @@ commas; the number 0 is a value. The token flags only mean something with an iss
 {{- end }}
 {{- end }}
 {{- toYaml $args }}
+{{- end }}
+
+{{/* The Secrets that the gateway reads from files, as a list of their names in the pod and their own. */}}
+{{- define "aip-k8s.gateway.secrets" -}}
+{{- $secrets := list }}
+{{- with (.Values.gateway.tls).secretName }}
+{{- $secrets = append $secrets (dict "name" "tls" "secret" .) }}
+{{- end }}
+{{- $github := (.Values.gateway.contextFetchers).github }}
+{{- if and ($github).apiURL ($github).tokenSecretName }}
+{{- $secrets = append $secrets (dict "name" "github" "secret" $github.tokenSecretName) }}
+{{- end }}
+{{- toJson $secrets }}
 {{- end }}
