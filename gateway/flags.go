@@ -32,6 +32,7 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 	fs.DurationVar(&o.LockWait, "ops-lock-wait-timeout", reconcile.DefaultLockWait, "for how long a request waits for its target")
 	fs.DurationVar(&o.ApprovedTimeout, "approved-timeout", reconcile.DefaultApprovedTimeout, "how long after its approval a request must be started")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-elect-namespace", "", "namespace of the lease (default: the pod's)")
+	fs.DurationVar(&o.VerifyTimeout, "verify-timeout", defaultVerifyTimeout, "for how long the look-ups of a verification may take")
 	fs.StringVar(&o.GitHub.URL, "github-api-url", "", "GitHub's REST API for the context fetcher github, for example https://api.github.com; empty switches it off")
 	fs.StringVar(&o.GitHub.TokenFile, "github-token-file", "", "file with the token to ask it with; read anew when it is used")
 

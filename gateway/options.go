@@ -26,6 +26,9 @@ const (
 )
 
 const (
+	// An agent that is about to begin waits for the answer to a verification.
+	defaultVerifyTimeout = 200 * time.Millisecond
+
 	defaultAddr        = ":8080"
 	defaultAudience    = "aip-gateway"
 	defaultGroups      = "groups"
@@ -79,6 +82,8 @@ type Options struct {
 	// waits for its target, and ApprovedTimeout how long after its approval it must be started. 0 means five minutes, one
 	// minute and five minutes.
 	LockDuration, LockWait, ApprovedTimeout time.Duration
+	// VerifyTimeout is how long the look-ups of a verification may take. 0 or less means 200 ms.
+	VerifyTimeout time.Duration
 	// GitHub is where the context fetcher github asks. Without a URL it is off.
 	GitHub github.Options
 	// Log receives one record per event. Nil means that nothing is logged; NewLogger writes what people grep for.
@@ -97,6 +102,9 @@ func (o *Options) complete() error {
 	}
 	if o.WaitTimeout <= 0 {
 		o.WaitTimeout = defaultWaitTimeout
+	}
+	if o.VerifyTimeout <= 0 {
+		o.VerifyTimeout = defaultVerifyTimeout
 	}
 	if o.DefaultAction == "" {
 		o.DefaultAction = v1alpha1.ActionAllow

@@ -49,6 +49,7 @@ func TestServer(t *testing.T) { // see start
 			"audit records":             auditRecords,
 			"reports":                   reports,
 			"reports that are refused":  reportsRefused,
+			"verifications":             verifications,
 			"verdicts":                  verdicts,
 			"observed":                  observed,
 			"records of agents":         agentRecords,

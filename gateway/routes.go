@@ -105,6 +105,14 @@ func (s *Server) reportRoutes() []route {
 	}
 	return []route{
 		{
+			http.MethodPost, "/agent-requests/{name}/verify", authz.Agent, handle(s, readVerification, s.verify),
+			"ask whether what was approved is still as it was, right before it is executed",
+			api{
+				Query: []parameter{namespaceParameter()}, Body: wire.Verification{}, Answers: answers{200: wire.Verified{}},
+				Refuses: []int{400, 404, 409, 413},
+			},
+		},
+		{
 			http.MethodPost, "/agent-requests/{name}/executing", authz.Agent, handle(s, readReport, s.report(executing())),
 			"report that an approved action has begun", report,
 		},

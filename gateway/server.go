@@ -41,6 +41,7 @@ type Server struct {
 	gate     *gate
 	store    *store.Store
 	manager  manager.Manager
+	verifier *reconcile.Verifier
 	handler  http.Handler
 	probe    *probe
 	measures *measures
@@ -96,17 +97,19 @@ func (s *Server) connect() error {
 	if err := m.Add(s.store); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	if s.options.APIOnly {
-		return nil
-	}
 	asks, err := github.New(s.options.GitHub)
 	if err != nil {
 		return fmt.Errorf("gateway options: %w", err)
 	}
-	return reconcile.Add(m, reconcile.Options{
+	o := reconcile.Options{
 		Store: s.store, DefaultAction: s.options.DefaultAction, LockDuration: s.options.LockDuration,
 		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, GitHub: asks, Log: s.log, Now: s.options.Now,
-	})
+	}
+	s.verifier = reconcile.NewVerifier(o)
+	if s.options.APIOnly {
+		return nil
+	}
+	return reconcile.Add(m, o)
 }
 
 // Run listens and serves until ctx ends, then lets requests that are under way finish. It returns nil after an orderly

@@ -49,6 +49,9 @@ const (
 	ConditionExpired = "Expired"
 	// ConditionFetcherSchemaViolation says that the facts about the target are not as their schema says.
 	ConditionFetcherSchemaViolation = "FetcherSchemaViolation"
+	// ConditionStateVerified is False once its agent asked and the target, the policies or the GovernedResource were not any
+	// more as they were when the request was approved.
+	ConditionStateVerified = "StateVerified"
 )
 
 // Labels and annotations that the gateway writes on an AgentRequest.

@@ -26,6 +26,8 @@ const (
 	AuditPolicyEvaluated  = AuditEvent("policy.evaluated")
 	AuditHeartbeatTimeout = AuditEvent("heartbeat.timeout")
 	AuditStateDrifted     = AuditEvent("state.drifted")
+	// AuditStateDriftedVerify: an agent asked before it began, and what was approved had changed.
+	AuditStateDriftedVerify = AuditEvent("state.drifted.verify")
 )
 
 // Labels of an AuditRecord, beside LabelAgentIdentity and LabelCorrelationID, which it has from its request.

@@ -85,7 +85,7 @@ func TestChartGolden(t *testing.T) {
 			"gateway.auth.adminGroups=admins", "gateway.dedupWindow=1h30m", "gateway.waitTimeout=10s",
 			"gateway.defaultAction=Deny", "gateway.resources.limits.cpu=2", "gateway.resources.requests=null",
 			"gateway.auth.oidcPreset=keycloak", "gateway.auth.requireGovernedResource=true", "gateway.unregisteredAgentPolicy=warn",
-			"gateway.controller=false", "gateway.opsLockDuration=10m", "gateway.opsLockWaitTimeout=2m", "gateway.approvedTimeout=1m",
+			"gateway.controller=false", "gateway.opsLockDuration=10m", "gateway.opsLockWaitTimeout=2m", "gateway.approvedTimeout=1m", "gateway.verifyTimeout=1s",
 			"gateway.tls.secretName=gateway-tls", "gateway.service.annotations.a=b", "gateway.podDisruptionBudget.enabled=true",
 			"gateway.podDisruptionBudget.maxUnavailable=50%", "gateway.networkPolicy.enabled=true",
 			"gateway.networkPolicy.from[0].namespaceSelector.matchLabels.agents=yes", "gateway.networkPolicy.egress[0].ports[0].port=443",
@@ -129,7 +129,7 @@ func TestChartArgs(t *testing.T) {
 	t.Parallel()
 	base := []string{
 		"gateway", "--addr=:8080", "--lock-namespace=aip-k8s-system", "--dedup-window=24h", "--wait-timeout=90s", "--default-action=Allow",
-		"--ops-lock-duration=5m", "--ops-lock-wait-timeout=60s", "--approved-timeout=5m", "--unregistered-agent-policy=allow",
+		"--ops-lock-duration=5m", "--ops-lock-wait-timeout=60s", "--approved-timeout=5m", "--verify-timeout=200ms", "--unregistered-agent-policy=allow",
 	}
 	issuer := slices.Concat(base, []string{"--oidc-issuer-url=http://i", "--oidc-audience=aip-gateway"})
 	tests := map[string]struct{ sets, want []string }{
@@ -345,7 +345,7 @@ func TestChartUpgradeReusingValues(t *testing.T) {
 	for _, key := range []string{
 		"autoscaling", "podDisruptionBudget", "networkPolicy", "serviceMonitor", "tls", "imagePullSecrets", "podAnnotations", "podLabels", "nodeSelector",
 		"tolerations", "affinity", "topologySpreadConstraints", "priorityClassName", "controller", "unregisteredAgentPolicy", "opsLockDuration",
-		"opsLockWaitTimeout", "approvedTimeout", "contextFetchers",
+		"opsLockWaitTimeout", "approvedTimeout", "verifyTimeout", "contextFetchers",
 	} {
 		delete(gateway, key)
 	}

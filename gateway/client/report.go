@@ -14,6 +14,14 @@ func (c *Client) Executing(ctx context.Context, namespace, name string) (wire.Re
 	return c.report(ctx, namespace, name, "executing", nil)
 }
 
+// Verify asks whether an approved request is still what was decided about; generation is the evaluationGeneration that
+// the agent knows.
+func (c *Client) Verify(ctx context.Context, namespace, name string, generation int64) (wire.Verified, error) {
+	var out wire.Verified
+	body := wire.Verification{ForGeneration: &generation}
+	return out, c.call(ctx, http.MethodPost, requestPath(name, "verify"), inNamespace(namespace), body, &out)
+}
+
 // Heartbeat reports that the agent is still at it, so that nobody else gets the target.
 func (c *Client) Heartbeat(ctx context.Context, namespace, name string) (wire.Reported, error) {
 	return c.report(ctx, namespace, name, "heartbeat", nil)

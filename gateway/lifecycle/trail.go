@@ -29,6 +29,7 @@ func Trail(r *v1alpha1.AgentRequest) []*v1alpha1.AuditRecord {
 	t.submission()
 	t.evaluation()
 	t.decision()
+	t.verification()
 	t.execution()
 	t.verdict()
 	return t.records

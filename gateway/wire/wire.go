@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -48,6 +49,8 @@ type RequestState struct {
 	Denial                   *v1alpha1.Denial                   `json:"denial"`
 	Conditions               []metav1.Condition                 `json:"conditions"`
 	ControlPlaneVerification *v1alpha1.ControlPlaneVerification `json:"controlPlaneVerification,omitempty"`
+	// ProviderContext is what the context fetcher found.
+	ProviderContext *apiextensionsv1.JSON `json:"providerContext,omitempty"`
 	// HumanApproval is the reviewer's decision with its reason, so that the agent learns why.
 	HumanApproval *v1alpha1.HumanApproval `json:"humanApproval,omitempty"`
 	Result        *v1alpha1.Result        `json:"result"`
@@ -65,7 +68,7 @@ func StateOf(r *v1alpha1.AgentRequest) RequestState {
 	}
 	return RequestState{
 		Name: r.Name, Namespace: r.Namespace, Labels: r.Labels, Phase: r.Status.Phase, Denial: r.Status.Denial,
-		Conditions: conditions, ControlPlaneVerification: r.Status.ControlPlaneVerification,
+		Conditions: conditions, ControlPlaneVerification: r.Status.ControlPlaneVerification, ProviderContext: r.Status.ProviderContext,
 		HumanApproval: r.Spec.HumanApproval, Result: r.Status.Result,
 	}
 }
@@ -82,6 +85,26 @@ type Review struct {
 type Reviewed struct {
 	Name  string         `json:"name"`
 	Phase v1alpha1.Phase `json:"phase"`
+	// Warnings say what of the body was ignored.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Verification is the body of POST /agent-requests/{name}/verify.
+type Verification struct {
+	// ForGeneration is the status.evaluationGeneration that the agent knows.
+	ForGeneration *int64 `json:"forGeneration"`
+	// Namespace may be sent instead of the query's.
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Verified is the answer to a verification: whether an approved request is still what was decided about. If not, Code is
+// STATE_DRIFTED or GENERATION_MISMATCH and Message says what changed.
+type Verified struct {
+	Verified             bool   `json:"verified"`
+	AgentRequestName     string `json:"agentRequestName,omitempty"`
+	Code                 string `json:"code,omitempty"`
+	Message              string `json:"message,omitempty"`
+	EvaluationGeneration int64  `json:"evaluationGeneration"`
 	// Warnings say what of the body was ignored.
 	Warnings []string `json:"warnings,omitempty"`
 }

@@ -47,11 +47,13 @@ func Changes(before, after *v1alpha1.AgentRequest) []Change {
 	return compare(flat(before, "spec", "status", "metadata"), flat(after, "spec", "status", "metadata"))
 }
 
-// Differences returns what differs between what two requests ask for, and what was verified about their targets.
+// Differences returns what differs between what two requests ask for, and what was verified and found out about their
+// targets.
 func Differences(a, b *v1alpha1.AgentRequest) []Change {
 	keep := func(all map[string]string) map[string]string {
 		for path := range all {
-			if strings.HasPrefix(path, "status.") && !strings.HasPrefix(path, "status.controlPlaneVerification.") ||
+			seen := strings.HasPrefix(path, "status.controlPlaneVerification.") || strings.HasPrefix(path, "status.providerContext.")
+			if strings.HasPrefix(path, "status.") && !seen ||
 				strings.HasPrefix(path, "spec.humanApproval.") {
 				delete(all, path)
 			}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
@@ -30,14 +31,15 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// Two like requests differ in what they ask for alone.
+// Two like requests differ in what they ask for and in what was found out about their targets.
 func TestDifferences(t *testing.T) {
 	t.Parallel()
 	a := fakegateway.Pending("one", "cost-bot", "scale-down", "k8s://prod/a", "idle", now)
 	b := fakegateway.Pending("two", "cost-bot", "scale-down", "k8s://prod/b\x1b[2J", "idle", now.Add(1))
 	b.Status.Phase = "Approved"
+	b.Status.ProviderContext = &apiextensionsv1.JSON{Raw: []byte(`{"ciStatus":"failure"}`)}
 	changes := record.Differences(a, b)
-	if len(changes) != 1 || changes[0].What != "target" {
+	if len(changes) != 2 || changes[0].What != "target" || changes[1].What != "providerContext.ciStatus" || changes[1].New != "failure" {
 		t.Fatalf("found %+v", changes)
 	}
 	for _, width := range []int{20, 60} {

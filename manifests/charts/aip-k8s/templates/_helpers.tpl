@@ -79,6 +79,7 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "ops-lock-duration" $gateway.opsLockDuration)
   (list "ops-lock-wait-timeout" $gateway.opsLockWaitTimeout)
   (list "approved-timeout" $gateway.approvedTimeout)
+  (list "verify-timeout" $gateway.verifyTimeout)
   (list "unregistered-agent-policy" $gateway.unregisteredAgentPolicy)
 }}
 {{- $github := ($gateway.contextFetchers).github }}
