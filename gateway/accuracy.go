@@ -62,7 +62,7 @@ func (r *recordOf) add(q *v1alpha1.AgentRequest) {
 // whenever somebody asks, so they cannot drift from the requests.
 func (s *Server) records(ctx context.Context, who caller, namespace string) ([]*recordOf, error) {
 	found, err := s.store.List(ctx, namespace, func(r *v1alpha1.AgentRequest) bool {
-		return authz.MayRead(who.Subject, who.Roles, r).Allowed
+		return authz.MayRead(who.Subject, who.Agents, who.Roles, r).Allowed
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // problemOf knows the store's errors

@@ -20,13 +20,6 @@ const observer = "Observer"
 // admit holds an intent against the GovernedResources before it is stored. It returns the intent with what was found, or
 // the refusal.
 func (s *Server) admit(ctx context.Context, in store.Intent) (store.Intent, error) {
-	in.Annotations = map[string]string{}
-	switch s.options.UnregisteredAgents {
-	case unregisteredStrict:
-		return in, refuse(http.StatusForbidden, "AGENT_NOT_REGISTERED: agent %q has no AgentRegistration", in.Spec.AgentIdentity)
-	case unregisteredWarn:
-		in.Annotations[v1alpha1.AnnotationUnregistered] = "true"
-	}
 	resources, err := s.store.GovernedResources(ctx)
 	if err != nil {
 		return in, err //nolint:wrapcheck // problemOf knows the store's errors

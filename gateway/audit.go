@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -86,7 +87,7 @@ func (s *Server) auditRecords(ctx context.Context, who caller, in auditQuery) (a
 
 func mayReadRecord(who caller, r *v1alpha1.AuditRecord) bool {
 	return who.Roles.Has(authz.RoleReviewer) || who.Roles.Has(authz.RoleAdmin) ||
-		who.Roles.Has(authz.RoleAgent) && who.Subject != "" && who.Subject == r.Spec.AgentIdentity
+		who.Roles.Has(authz.RoleAgent) && slices.Contains(who.Agents, r.Spec.AgentIdentity)
 }
 
 // recordPlace is where a record stands in the order of all records.

@@ -17,16 +17,22 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
 
-// kind is one kind of what administrators define: *v1alpha1.SafetyPolicy or *v1alpha1.GovernedResource. Its endpoints
+// kind is one kind of what administrators define, such as *v1alpha1.SafetyPolicy or *v1alpha1.GovernedResource. Its endpoints
 // take and give whole Kubernetes objects.
 type kind[T store.Definition] struct {
 	server *Server
 	// path is below /, name the kind; namespaced says that objects have a namespace.
 	path, name string
 	namespaced bool
-	empty      func() T
+	// reads is who may read; none means administrators, who alone may write.
+	reads authz.Need
+	empty func() T
+	// nameOf, when not nil, names an object that comes without a name.
+	nameOf func(T) (string, error)
 	// check refuses what the schema cannot; old is nil for a new object.
 	check func(ctx context.Context, fresh, old T) error
+	// stored, when not nil, does what is left to do once the caller has made an object.
+	stored func(ctx context.Context, who caller, object T) error
 	// list returns the stored objects of a namespace as the answer to a list.
 	list func(ctx context.Context, namespace string) (any, error)
 	// sample is one object and a list of them, for the document of the API.
@@ -72,18 +78,18 @@ func (r removed) status() int {
 
 // routes returns the endpoints of the kind.
 func (k kind[T]) routes() []route {
-	s, one, query := k.server, k.path+"/{name}", k.parameters()
+	s, one, query, reads := k.server, k.path+"/{name}", k.parameters(), cmp.Or(k.reads, authz.Admin)
 	return []route{
 		{
 			Method: http.MethodPost, Path: k.path, Needs: authz.Admin, Serve: handle(s, k.read, k.create), Does: "define a " + k.name,
 			API: api{Query: query, Body: k.sample, Answers: answers{http.StatusCreated: k.sample}, Refuses: []int{400, 409, 413, 422}},
 		},
 		{
-			Method: http.MethodGet, Path: k.path, Needs: authz.Admin, Serve: handle(s, k.readNamespace, k.all), Does: "list every " + k.name,
+			Method: http.MethodGet, Path: k.path, Needs: reads, Serve: handle(s, k.readNamespace, k.all), Does: "list every " + k.name,
 			API: api{Query: query, Answers: answers{http.StatusOK: k.samples}, Refuses: []int{400}},
 		},
 		{
-			Method: http.MethodGet, Path: one, Needs: authz.Admin, Serve: handle(s, k.readKey, k.get), Does: "one " + k.name,
+			Method: http.MethodGet, Path: one, Needs: reads, Serve: handle(s, k.readKey, k.get), Does: "one " + k.name,
 			API: api{Query: query, Answers: answers{http.StatusOK: k.sample}, Refuses: []int{400, 404}},
 		},
 		{
@@ -139,6 +145,11 @@ func (k kind[T]) read(r *http.Request) (definition[T], error) {
 		return out, err
 	}
 	name := cmp.Or(r.PathValue("name"), out.object.GetName())
+	if name == "" && k.nameOf != nil {
+		if name, err = k.nameOf(out.object); err != nil {
+			return out, err
+		}
+	}
 	switch {
 	case name == "":
 		return out, refuse(http.StatusBadRequest, "metadata.name is required")
@@ -165,6 +176,8 @@ func (k kind[T]) withMeta(object T, meta metav1.ObjectMeta) T {
 		*o = v1alpha1.SafetyPolicy{ObjectMeta: meta, Spec: o.Spec}
 	case *v1alpha1.GovernedResource:
 		*o = v1alpha1.GovernedResource{ObjectMeta: meta, Spec: o.Spec}
+	case *v1alpha1.AgentRegistration:
+		*o = v1alpha1.AgentRegistration{ObjectMeta: meta, Spec: o.Spec}
 	}
 	return object
 }
@@ -213,6 +226,11 @@ func (k kind[T]) create(ctx context.Context, who caller, in definition[T]) (defi
 		return defined{}, k.known(err, in.object.GetName())
 	}
 	k.server.log.InfoContext(ctx, k.name+" was defined", "name", in.object.GetName(), "by", who.Subject)
+	if k.stored != nil {
+		if err := k.stored(ctx, who, in.object); err != nil {
+			return defined{}, k.known(err, in.object.GetName())
+		}
+	}
 	return k.answer(in.object, true), nil
 }
 

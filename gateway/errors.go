@@ -69,3 +69,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	s.encode(w, p.status, wire.Error{Message: p.text})
 }
+
+// statusOf returns the status of a refusal, 0 when err is none.
+func statusOf(err error) int {
+	var p *problem
+	if errors.As(err, &p) {
+		return p.status
+	}
+	return 0
+}

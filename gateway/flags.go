@@ -20,7 +20,7 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 	fs.DurationVar(&o.DedupWindow, "dedup-window", defaultDedupWindow, "for how long the same intent is the same request; 0 switches that off")
 	fs.DurationVar(&o.WaitTimeout, "wait-timeout", defaultWaitTimeout, "for how long a submission waits for its decision")
 	fs.StringVar(&o.DefaultAction, "default-action", v1alpha1.ActionAllow, "what happens when no policy matches: Allow, RequireApproval or Deny")
-	fs.StringVar(&o.UnregisteredAgents, "unregistered-agent-policy", unregisteredAllow, "what happens to requests of agents without an AgentRegistration, and this gateway knows none: allow, warn or strict")
+	fs.StringVar(&o.UnregisteredAgents, "unregistered-agent-policy", unregisteredAllow, "what happens to requests of agents without an AgentRegistration: allow, warn, which marks them, or strict, which refuses them")
 	fs.StringVar(&o.SigningKeyPath, "jwt-key-path", "", "there for installations of the public AIP gateway; this gateway hands out no tokens of its own")
 	fs.StringVar(&o.SigningKey, "jwt-key", "", "as --jwt-key-path")
 	fs.BoolVar(&o.RequireGovernedResource, "require-governed-resource", false, "refuse requests about targets that no GovernedResource governs, even when there is none")

@@ -30,6 +30,9 @@ const (
 type caller struct {
 	authn.Identity
 	Roles authz.Roles
+	// Registered are the agents whose AgentRegistrations admit the caller. Agents are all that it may act as: those and, unless
+	// its own name is registered, the agent of that name.
+	Registered, Agents []string
 }
 
 // gate lets callers in.
@@ -183,12 +186,6 @@ func (s *Server) warnAboutRoles(ctx context.Context) {
 	roles := s.options.Roles
 	if len(s.options.TrustedProxies) > 0 {
 		s.log.WarnContext(ctx, "--trusted-proxy-cidrs counts for nothing: with an issuer only tokens say who calls")
-	}
-	if s.options.SigningKeyPath != "" || s.options.SigningKey != "" {
-		s.log.WarnContext(ctx, "--jwt-key-path and --jwt-key count for nothing: this gateway hands out no tokens of its own")
-	}
-	if s.options.UnregisteredAgents == unregisteredStrict {
-		s.log.WarnContext(ctx, "Nobody may submit: --unregistered-agent-policy is strict, and this gateway knows no AgentRegistrations")
 	}
 	for name, count := range map[string]int{
 		"agent":    len(roles.AgentSubjects) + len(roles.AgentGroups),

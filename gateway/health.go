@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	notSynced = "the requests are still being loaded from the Kubernetes API"
+	notSynced  = "the requests are still being loaded from the Kubernetes API"
+	noRegistry = "the AgentRegistrations are still being loaded from the Kubernetes API; does it have the chart's CustomResourceDefinitions (kubectl get crd agentregistrations.governance.aip.io)?"
 	// pingTimeout bounds the question whether the API server answers; the answer counts for pingAge, because anybody
 	// may ask.
 	pingTimeout = 2 * time.Second
@@ -21,7 +22,7 @@ func readNothing(*http.Request) (struct{}, error) { return struct{}{}, nil }
 
 // whoami answers GET /whoami.
 func (s *Server) whoami(_ context.Context, who caller, _ struct{}) (wire.Whoami, error) {
-	out := wire.Whoami{Identity: who.Subject, Role: who.Roles.Highest()}
+	out := wire.Whoami{Identity: who.Subject, Role: who.Roles.Highest(), Agents: who.Registered}
 	for _, role := range who.Roles {
 		out.Roles = append(out.Roles, string(role))
 	}
@@ -41,14 +42,26 @@ func (s *Server) readyz(ctx context.Context) (int, string) {
 	if why := s.gate.unready(); why != "" {
 		return http.StatusServiceUnavailable, why
 	}
-	if !s.store.Ready() {
-		return http.StatusServiceUnavailable, notSynced
+	if why := s.unsynced(); why != "" {
+		return http.StatusServiceUnavailable, why
 	}
 	if err := s.probe.ask(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready", "cause", err)
 		return http.StatusServiceUnavailable, "k8s api unavailable"
 	}
 	return http.StatusOK, "ok"
+}
+
+// unsynced returns what is not loaded from the Kubernetes API yet, or "".
+func (s *Server) unsynced() string {
+	switch {
+	case !s.store.Ready():
+		return notSynced
+	case !s.registry.Ready():
+		return noRegistry
+	default:
+		return ""
+	}
 }
 
 // probe asks a question at most once in pingAge and repeats its answer in between.

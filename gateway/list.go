@@ -138,7 +138,7 @@ func (q *query) matches(r *v1alpha1.AgentRequest) bool {
 // visible returns the test whether a request passes the filters and the caller may read it.
 func (q *query) visible(who caller) func(*v1alpha1.AgentRequest) bool {
 	return func(r *v1alpha1.AgentRequest) bool {
-		return q.matches(r) && authz.MayRead(who.Subject, who.Roles, r).Allowed
+		return q.matches(r) && authz.MayRead(who.Subject, who.Agents, who.Roles, r).Allowed
 	}
 }
 

@@ -54,8 +54,8 @@ type Options struct {
 	TrustedProxies []string
 	// Roles say who may do what.
 	Roles authz.Config
-	// UnregisteredAgents is what happens to a request of an agent without an AgentRegistration, and this gateway knows
-	// none: allow it, warn, which marks it, or strict, which refuses it. Empty means allow.
+	// UnregisteredAgents is what happens to a request of an agent without an AgentRegistration that counts: allow it, warn,
+	// which marks it, or strict, which refuses it. Empty means allow. Registrations that count are kept to in any case.
 	UnregisteredAgents string
 	// DedupWindow is for how long the same intent counts as the same request; 0 makes every submission a new one.
 	DedupWindow time.Duration

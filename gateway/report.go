@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/gateway/store"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
@@ -148,7 +149,7 @@ func (what report) may(who caller, r *v1alpha1.AgentRequest) error {
 
 // owns returns nil when r is the caller's own request.
 func owns(who caller, r *v1alpha1.AgentRequest) error {
-	if who.Subject == "" || who.Subject != r.Spec.AgentIdentity && who.Subject != r.Annotations[v1alpha1.AnnotationSubmittedBy] {
+	if !authz.Owns(who.Subject, who.Agents, r) {
 		return refuse(http.StatusForbidden, "forbidden: only the creating agent may transition this request")
 	}
 	return nil

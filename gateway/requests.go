@@ -67,7 +67,7 @@ func (s *Server) readable(ctx context.Context, who caller, in object) (*v1alpha1
 	if err != nil {
 		return nil, err //nolint:wrapcheck // problemOf knows the store's errors
 	}
-	if verdict := authz.MayRead(who.Subject, who.Roles, r); !verdict.Allowed {
+	if verdict := authz.MayRead(who.Subject, who.Agents, who.Roles, r); !verdict.Allowed {
 		return nil, refuse(http.StatusForbidden, "%s", verdict.Reason)
 	}
 	return r, nil
@@ -155,10 +155,10 @@ func (s *Server) submit(ctx context.Context, who caller, in submission) (submitt
 
 // admitted stores a submission, unless it repeats a live one, which it returns instead.
 func (s *Server) admitted(ctx context.Context, who caller, in submission) (r *v1alpha1.AgentRequest, created bool, err error) {
-	if in.AgentIdentity != "" && in.AgentIdentity != who.Subject {
-		return nil, false, refuse(http.StatusBadRequest, "agentIdentity must match authenticated caller")
+	intent, err := s.identified(ctx, who, intentOf(who, in))
+	if err == nil {
+		intent, err = s.admit(ctx, intent)
 	}
-	intent, err := s.admit(ctx, intentOf(who, in))
 	if err != nil {
 		return nil, false, err
 	}
@@ -169,10 +169,10 @@ func (s *Server) admitted(ctx context.Context, who caller, in submission) (r *v1
 	return r, created, err //nolint:wrapcheck // problemOf knows the store's errors
 }
 
-// intentOf returns what the caller wants to submit.
+// intentOf returns what the caller wants to submit, for the agent that it names.
 func intentOf(who caller, in submission) store.Intent {
 	spec := v1alpha1.AgentRequestSpec{
-		AgentIdentity: who.Subject, Action: in.Action, Reason: in.Reason,
+		AgentIdentity: in.AgentIdentity, Action: in.Action, Reason: in.Reason,
 		Target: v1alpha1.Target{URI: in.TargetURI, ResourceType: in.ResourceType, Attributes: in.Attributes},
 		Mode:   in.Mode, Priority: in.Priority, Interruptibility: in.Interruptibility,
 		Classification: in.Classification, DedupKey: in.DedupKey, CascadeModel: in.CascadeModel,

@@ -83,7 +83,7 @@ func (s *Server) review(decision string) func(context.Context, caller, reviewOf)
 // mayReview returns nil when the caller may make this decision about r as it is stored now.
 func mayReview(who caller, decision string, in reviewOf, r *v1alpha1.AgentRequest) error {
 	state := lifecycle.StateOf(r.Status)
-	if verdict := authz.MayDecide(who.Subject, r); !verdict.Allowed {
+	if verdict := authz.MayDecide(who.Subject, r, who.Agents...); !verdict.Allowed {
 		return refuse(http.StatusForbidden, "%s", verdict.Reason)
 	}
 	switch {

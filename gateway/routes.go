@@ -29,7 +29,7 @@ func (r route) pattern() string { return r.Method + " " + r.Path }
 
 // routes is every endpoint of the gateway.
 func (s *Server) routes() []route {
-	return slices.Concat(s.systemRoutes(), s.requestRoutes(), s.reviewRoutes(), s.reportRoutes(), s.accuracyRoutes(), s.safetyPolicies(), s.governedResources())
+	return slices.Concat(s.systemRoutes(), s.requestRoutes(), s.reviewRoutes(), s.reportRoutes(), s.accuracyRoutes(), s.safetyPolicies(), s.governedResources(), s.registrations())
 }
 
 func (s *Server) systemRoutes() []route {
@@ -164,10 +164,11 @@ func (s *Server) guard(to route) http.HandlerFunc {
 				s.fail(w, r, err)
 				return
 			}
-			if !s.store.Ready() {
-				s.fail(w, r, refuse(http.StatusServiceUnavailable, notSynced))
+			if why := s.unsynced(); why != "" {
+				s.fail(w, r, refuse(http.StatusServiceUnavailable, "%s", why))
 				return
 			}
+			who = s.standing(who)
 		}
 		if err := to.Serve(w, r, who); err != nil {
 			s.fail(w, r, err)

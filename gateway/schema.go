@@ -57,6 +57,7 @@ func (d schemas) schema(t reflect.Type) (*jsonschema.Schema, error) {
 		{reflect.TypeFor[v1alpha1.AgentRequest](), reflect.TypeFor[v1alpha1.AgentRequestSpec](), reflect.TypeFor[v1alpha1.AgentRequestStatus]()},
 		{reflect.TypeFor[v1alpha1.SafetyPolicy](), reflect.TypeFor[v1alpha1.SafetyPolicySpec](), reflect.TypeFor[v1alpha1.SafetyPolicyStatus]()},
 		{reflect.TypeFor[v1alpha1.GovernedResource](), reflect.TypeFor[v1alpha1.GovernedResourceSpec](), nil},
+		{reflect.TypeFor[v1alpha1.AgentRegistration](), reflect.TypeFor[v1alpha1.AgentRegistrationSpec](), reflect.TypeFor[v1alpha1.AgentRegistrationStatus]()},
 		{reflect.TypeFor[v1alpha1.AuditRecord](), reflect.TypeFor[v1alpha1.AuditRecordSpec](), reflect.TypeFor[v1alpha1.AuditRecordStatus]()},
 	} {
 		if t == o.kind {
@@ -68,6 +69,8 @@ func (d schemas) schema(t reflect.Type) (*jsonschema.Schema, error) {
 		return d.list(t, reflect.TypeFor[v1alpha1.SafetyPolicy]())
 	case reflect.TypeFor[v1alpha1.GovernedResourceList]():
 		return d.list(t, reflect.TypeFor[v1alpha1.GovernedResource]())
+	case reflect.TypeFor[v1alpha1.AgentRegistrationList]():
+		return d.list(t, reflect.TypeFor[v1alpha1.AgentRegistration]())
 	case reflect.TypeFor[page]():
 		return d.page(reflect.TypeFor[v1alpha1.AgentRequest]())
 	case reflect.TypeFor[auditPage]():

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/gateway/github"
 	"github.com/aip-dev/aip-dev/gateway/reconcile"
+	"github.com/aip-dev/aip-dev/gateway/registry"
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
 
@@ -40,6 +41,7 @@ type Server struct {
 	log      *slog.Logger
 	gate     *gate
 	store    *store.Store
+	registry *registry.Registry
 	manager  manager.Manager
 	verifier *reconcile.Verifier
 	handler  http.Handler
@@ -94,7 +96,8 @@ func (s *Server) connect() error {
 	}
 	s.manager = m
 	s.store = store.New(store.Options{Cache: m.GetCache(), Live: live, LockNamespace: s.options.LockNamespace, DedupWindow: s.options.DedupWindow, Now: s.options.Now})
-	if err := m.Add(s.store); err != nil {
+	s.registry = registry.New(m.GetCache())
+	if err := errors.Join(m.Add(s.store), m.Add(s.registry)); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	asks, err := github.New(s.options.GitHub)

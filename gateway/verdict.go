@@ -71,7 +71,7 @@ func (s *Server) verdict(ctx context.Context, who caller, in verdictOf) (reporte
 }
 
 func mayGrade(who caller, r *v1alpha1.AgentRequest) error {
-	if verdict := authz.MayDecide(who.Subject, r); !verdict.Allowed {
+	if verdict := authz.MayDecide(who.Subject, r, who.Agents...); !verdict.Allowed {
 		return refuse(http.StatusForbidden, "%s", verdict.Reason)
 	}
 	switch {

@@ -19,7 +19,7 @@ func GroupVersion() schema.GroupVersion {
 func AddToScheme(scheme *runtime.Scheme) error {
 	gv := GroupVersion()
 	scheme.AddKnownTypes(gv, &AgentRequest{}, &AgentRequestList{}, &SafetyPolicy{}, &SafetyPolicyList{},
-		&GovernedResource{}, &GovernedResourceList{}, &AuditRecord{}, &AuditRecordList{})
+		&GovernedResource{}, &GovernedResourceList{}, &AuditRecord{}, &AuditRecordList{}, &AgentRegistration{}, &AgentRegistrationList{})
 	metav1.AddToGroupVersion(scheme, gv)
 	return nil
 }

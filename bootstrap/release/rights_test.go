@@ -228,6 +228,16 @@ func (a answered) name() string {
 	return name
 }
 
+// registrations registers an agent, and decides about one that asks.
+func (g served) registrations(t *testing.T, in string) {
+	const registration = `{"metadata":{"name":"rights"},"spec":{"agentIdentity":"rights-agent"}}`
+	g.is(t, http.StatusCreated, "admin", http.MethodPost, "/agent-registrations"+in, registration)
+	g.is(t, http.StatusOK, "admin", http.MethodPut, "/agent-registrations/rights"+in, registration)
+	g.is(t, http.StatusOK, "admin", http.MethodGet, "/agent-registrations"+in, "")
+	g.is(t, http.StatusOK, "reviewer", http.MethodPost, "/agent-registrations/rights/deny"+in, "")
+	g.is(t, http.StatusNoContent, "admin", http.MethodDelete, "/agent-registrations/rights"+in, "")
+}
+
 // everything uses each endpoint, and what the reconciler does of itself.
 func (g served) everything(t *testing.T, namespace string) {
 	in := "?namespace=" + namespace
@@ -247,6 +257,8 @@ func (g served) everything(t *testing.T, namespace string) {
 		return strings.Contains(g.call(t, "admin", http.MethodGet, "/safety-policies/hold"+in, "").body, `"status":"True"`) &&
 			strings.Contains(g.call(t, "admin", http.MethodGet, "/governed-resources/rights", "").body, "active-requests")
 	})
+
+	g.registrations(t, in)
 
 	submit := func(action, target string) string {
 		body := fmt.Sprintf(`{"namespace":%q,"action":%q,"targetURI":%q,"reason":"r"}`, namespace, action, target)

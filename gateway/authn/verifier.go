@@ -28,6 +28,21 @@ type Identity struct {
 	Issuer string
 	// Expiry is the exp claim: the time from which the token counts no more.
 	Expiry time.Time
+
+	claims claimSet
+}
+
+// Claim returns the string that another claim of the token holds, "" when it has none; dots lead into objects. A claim that
+// could not be the identity claim holds none, such as an email address that is not verified.
+func (i Identity) Claim(name string) string {
+	if i.claims == nil {
+		return ""
+	}
+	value, err := i.claims.identity(name)
+	if err != nil {
+		return ""
+	}
+	return value
 }
 
 // Options say which tokens count.
@@ -244,5 +259,6 @@ func (v *Verifier) identify(token *oidc.IDToken) (Identity, error) {
 		Groups:  claims.groups(v.options.GroupsClaim),
 		Issuer:  token.Issuer,
 		Expiry:  token.Expiry,
+		claims:  claims,
 	}, nil
 }

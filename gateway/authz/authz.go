@@ -121,25 +121,29 @@ func Allow(need Need, roles Roles) Verdict {
 	return denied(reason)
 }
 
-// MayDecide says whether subject may approve, deny or grade r. Nobody decides about what they asked for or submitted,
-// whatever their roles.
-func MayDecide(subject string, r *v1alpha1.AgentRequest) Verdict {
-	switch subject {
-	case "":
+// MayDecide says whether subject, who may act as these agents, may approve, deny or grade r. Nobody decides about what they
+// asked for or submitted, whatever their roles.
+func MayDecide(subject string, r *v1alpha1.AgentRequest, agents ...string) Verdict {
+	switch {
+	case subject == "":
 		return denied("caller identity required")
-	case r.Spec.AgentIdentity, r.Annotations[v1alpha1.AnnotationSubmittedBy]:
+	case subject == r.Spec.AgentIdentity, Owns(subject, agents, r):
 		return denied("forbidden: self-approval not permitted")
 	default:
 		return allowed()
 	}
 }
 
-// MayRead says whether subject may see r: reviewers and admins see every request, agents those that they asked for or
-// submitted.
-func MayRead(subject string, roles Roles, r *v1alpha1.AgentRequest) Verdict {
-	own := subject != "" && (subject == r.Spec.AgentIdentity || subject == r.Annotations[v1alpha1.AnnotationSubmittedBy])
+// Owns reports whether r is subject's own: it submitted the request, or may act as the agent of it.
+func Owns(subject string, agents []string, r *v1alpha1.AgentRequest) bool {
+	return subject != "" && (subject == r.Annotations[v1alpha1.AnnotationSubmittedBy] || slices.Contains(agents, r.Spec.AgentIdentity))
+}
+
+// MayRead says whether subject, who may act as these agents, may see r: reviewers and admins see every request, agents their
+// own.
+func MayRead(subject string, agents []string, roles Roles, r *v1alpha1.AgentRequest) Verdict {
 	switch {
-	case roles.Has(RoleReviewer), roles.Has(RoleAdmin), own && roles.Has(RoleAgent):
+	case roles.Has(RoleReviewer), roles.Has(RoleAdmin), roles.Has(RoleAgent) && Owns(subject, agents, r):
 		return allowed()
 	default:
 		return denied("forbidden: agents see their own requests only")

@@ -99,23 +99,29 @@ func TestMayDecide(t *testing.T) {
 			t.Errorf("%s: found %+v, expected allowed=%t", name, got, c.want)
 		}
 	}
+	if got := authz.MayDecide("reviewer", request("agent", "broker"), "agent"); got.Allowed {
+		t.Error("who may act as an agent decides about its request")
+	}
 }
 
 func TestMayRead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		subject string
+		agents  []string
 		roles   authz.Roles
 		want    bool
 	}{
-		"own":             {"agent", authz.Roles{authz.RoleAgent}, true},
-		"own, no role":    {"agent", nil, false},
-		"another agent's": {"other", authz.Roles{authz.RoleAgent}, false},
-		"reviewer":        {"r", authz.Roles{authz.RoleReviewer}, true},
-		"admin":           {"r", authz.Roles{authz.RoleAdmin}, true},
-		"no role":         {"r", nil, false},
+		"submitted":       {"agent", nil, authz.Roles{authz.RoleAgent}, true},
+		"may act as it":   {"other", []string{"x", "agent"}, authz.Roles{authz.RoleAgent}, true},
+		"own, no role":    {"agent", []string{"agent"}, nil, false},
+		"another agent's": {"other", []string{"other"}, authz.Roles{authz.RoleAgent}, false},
+		"nobody":          {"", []string{"agent"}, authz.Roles{authz.RoleAgent}, false},
+		"reviewer":        {"r", nil, authz.Roles{authz.RoleReviewer}, true},
+		"admin":           {"r", nil, authz.Roles{authz.RoleAdmin}, true},
+		"no role":         {"r", nil, nil, false},
 	} {
-		if got := authz.MayRead(c.subject, c.roles, request("agent", "agent")); got.Allowed != c.want {
+		if got := authz.MayRead(c.subject, c.agents, c.roles, request("agent", "agent")); got.Allowed != c.want {
 			t.Errorf("%s: found %+v, expected allowed=%t", name, got, c.want)
 		}
 	}

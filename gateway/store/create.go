@@ -135,6 +135,12 @@ func ProfileName(identity string) string {
 	return slug(identity, maxSlug) + "-" + hex.EncodeToString(sum[:4])
 }
 
+// RegistrationName is the name of the registration that an agent asks for itself.
+func RegistrationName(identity string) string {
+	sum := sha256.Sum256([]byte(identity))
+	return slugOr(identity, maxSlug, "reg") + "-" + hex.EncodeToString(sum[:4])
+}
+
 // dedupName is the same for the same intent, window and attempt.
 func dedupName(r *v1alpha1.AgentRequest, window int64, attempt int) string {
 	return slug(r.Spec.AgentIdentity, maxSlug) + "-" +

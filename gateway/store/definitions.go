@@ -11,7 +11,8 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
-// Definition is what administrators define: a *v1alpha1.SafetyPolicy or a *v1alpha1.GovernedResource.
+// Definition is what administrators define: a *v1alpha1.SafetyPolicy, *v1alpha1.GovernedResource or
+// *v1alpha1.AgentRegistration.
 type Definition = client.Object
 
 // Define stores a new definition and leaves in it what is stored.

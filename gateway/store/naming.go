@@ -27,7 +27,10 @@ func LabelValue(s string) string {
 }
 
 // slug makes identity fit for the beginning of an object's name.
-func slug(identity string, most int) string {
+func slug(identity string, most int) string { return slugOr(identity, most, "agent") }
+
+// slugOr is slug with another name for an identity of which nothing is left.
+func slugOr(identity string, most int, empty string) string {
 	s := strings.Map(func(r rune) rune {
 		if isLower(r) || isDigit(r) || r == '-' {
 			return r
@@ -35,7 +38,7 @@ func slug(identity string, most int) string {
 		return '-'
 	}, strings.ToLower(identity))
 	if s = strings.Trim(cut(s, most), "-"); s == "" {
-		return "agent"
+		return empty
 	}
 	return s
 }

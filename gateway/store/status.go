@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,6 +56,42 @@ func (s *Store) SetPolicyStatus(ctx context.Context, p *v1alpha1.SafetyPolicy, s
 	changed := p.DeepCopy()
 	changed.Status = status
 	return classify("write status of SafetyPolicy", s.live.Status().Update(ctx, changed))
+}
+
+// ChangeRegistration stores the status that change returns for the stored registration, and returns what is stored then.
+// Reading and writing are one step, as in Decide. The error of change is returned as it is.
+func (s *Store) ChangeRegistration(
+	ctx context.Context, namespace, name string,
+	change func(*v1alpha1.AgentRegistration) (v1alpha1.AgentRegistrationStatus, error),
+) (*v1alpha1.AgentRegistration, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for range maxAttempts {
+		var r v1alpha1.AgentRegistration
+		if err := s.live.Get(ctx, key(namespace, name), &r); err != nil {
+			return nil, classify("get AgentRegistration", err)
+		}
+		status, err := change(r.DeepCopy())
+		if err != nil {
+			return nil, err
+		}
+		r.Status = status
+		err = classify("write status of AgentRegistration", s.live.Status().Update(ctx, &r))
+		if !errors.Is(err, ErrConflict) {
+			return &r, err
+		}
+	}
+	return nil, fmt.Errorf("write status of AgentRegistration: %w: %d times", ErrConflict, maxAttempts)
+}
+
+// Registrations returns the AgentRegistrations of a namespace, as the cache has them, by name.
+func (s *Store) Registrations(ctx context.Context, namespace string) ([]v1alpha1.AgentRegistration, error) {
+	var list v1alpha1.AgentRegistrationList
+	if err := s.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, classify("list AgentRegistrations", err)
+	}
+	slices.SortFunc(list.Items, func(a, b v1alpha1.AgentRegistration) int { return strings.Compare(a.Name, b.Name) })
+	return list.Items, nil
 }
 
 // key returns the name of an object as the client wants it.

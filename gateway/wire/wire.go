@@ -109,6 +109,23 @@ type Verified struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// RegistrationWish is the body of POST /agent-registrations/self, by which an agent asks for its registration.
+type RegistrationWish struct {
+	// Mode is Standing or Governed; empty means Standing.
+	Mode string `json:"mode,omitempty"`
+	// RequestedServices are the services that the agent asks tokens for.
+	RequestedServices []string `json:"requestedServices,omitempty"`
+}
+
+// RegistrationReview is the body of POST /agent-registrations/{name}/approve and .../deny. The body may be left out.
+type RegistrationReview struct {
+	Reason string `json:"reason,omitempty"`
+	// ResourceVersion, if sent, binds the decision to what the reviewer read.
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+	// Services are those that an approval grants, of those that the registration names; nothing means all of them.
+	Services []string `json:"services,omitempty"`
+}
+
 // Failure is the body of POST /agent-requests/{name}/failed. The body may be left out.
 type Failure struct {
 	// Reason says what went wrong.
@@ -148,6 +165,8 @@ type Whoami struct {
 	Role string `json:"role"`
 	// Roles are all roles held, highest first.
 	Roles []string `json:"roles,omitempty"`
+	// Agents are the registered agents that the caller may act as.
+	Agents []string `json:"agents,omitempty"`
 }
 
 // Error is the body of every answer that is not a success.
