@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -63,25 +64,25 @@ func (s *Server) keepRefused(ctx context.Context, in store.Intent, code string) 
 }
 
 const (
-	// refusalsBurst and refusalsPerSecond bound the evidence that one agent can cause.
-	refusalsBurst     = 20
-	refusalsPerSecond = 0.2
+	// perAgentBurst and perAgentEvery bound the records that one agent can cause: the evidence of refusals, and that of tokens.
+	perAgentBurst = 20
+	perAgentEvery = 5 * time.Second
 )
 
-// refusals counts the refusals of each agent. Only identities with the agent role get here, so they are few.
-type refusals struct {
+// perAgent counts what each agent causes. Only identities with the agent role get here, so they are few.
+type perAgent struct {
 	mu sync.Mutex
 	of map[string]*rate.Limiter
 }
 
-func (r *refusals) allow(who string) bool {
+func (r *perAgent) allow(who string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil {
 		r.of = map[string]*rate.Limiter{}
 	}
 	if r.of[who] == nil {
-		r.of[who] = rate.NewLimiter(refusalsPerSecond, refusalsBurst)
+		r.of[who] = rate.NewLimiter(rate.Every(perAgentEvery), perAgentBurst)
 	}
 	return r.of[who].Allow()
 }

@@ -53,10 +53,10 @@ func TestAdmission(t *testing.T) { //nolint:paralleltest // see start; GovernedR
 	if codes["ACTION_NOT_PERMITTED"] != 2 || codes["IDENTITY_INVALID"] != 1 {
 		t.Errorf("evidence %v, expected one object for each thing that was refused", codes)
 	}
-	for i := range 2 * refusalsBurst {
+	for i := range 2 * perAgentBurst {
 		ask(agent1, "read", fmt.Sprintf("k8s://test/default/pod/%d", i)).want(t, http.StatusForbidden, "ACTION_NOT_PERMITTED")
 	}
-	if got := len(w.names(t)); got > refusalsBurst+10 {
+	if got := len(w.names(t)); got > perAgentBurst+10 {
 		t.Errorf("%d objects: an agent fills the store with refusals", got)
 	}
 }

@@ -21,8 +21,9 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 	fs.DurationVar(&o.WaitTimeout, "wait-timeout", defaultWaitTimeout, "for how long a submission waits for its decision")
 	fs.StringVar(&o.DefaultAction, "default-action", v1alpha1.ActionAllow, "what happens when no policy matches: Allow, RequireApproval or Deny")
 	fs.StringVar(&o.UnregisteredAgents, "unregistered-agent-policy", unregisteredAllow, "what happens to requests of agents without an AgentRegistration: allow, warn, which marks them, or strict, which refuses them")
-	fs.StringVar(&o.SigningKeyPath, "jwt-key-path", "", "there for installations of the public AIP gateway; this gateway hands out no tokens of its own")
-	fs.StringVar(&o.SigningKey, "jwt-key", "", "as --jwt-key-path")
+	fs.StringVar(&o.SigningKeyPath, "jwt-key-path", "", "PEM file with the Ed25519 key to sign the gateway's own tokens with; read anew when it changes (default: it signs none)")
+	fs.StringVar(&o.SigningKey, "jwt-key", "", "the key itself, which everybody on the machine sees; --jwt-key-path keeps it to itself")
+	fs.Var((*commaList)(&o.TokenAccounts), "token-request-service-accounts", "ServiceAccounts, as NAMESPACE/NAME separated by commas, whose tokens agents may get when their AgentRegistration names them")
 	fs.BoolVar(&o.RequireGovernedResource, "require-governed-resource", false, "refuse requests about targets that no GovernedResource governs, even when there is none")
 	controller := fs.VarPF((*inverse)(&o.APIOnly), "controller", "", "drive requests forward; false leaves that to another controller")
 	controller.NoOptDefVal = "true"

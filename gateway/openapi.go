@@ -38,6 +38,8 @@ type (
 	line     string
 	anything struct{}
 	oneOf    []any
+	// form is a body that is sent as a form.
+	form struct{ fields any }
 )
 
 const text = line("")
@@ -219,9 +221,13 @@ func (d schemas) content(body any) (fields, error) {
 	if _, ok := body.(line); ok {
 		return fields{"text/plain": fields{"schema": fields{"type": "string"}}}, nil
 	}
+	media := "application/json"
+	if f, ok := body.(form); ok {
+		media, body = "application/x-www-form-urlencoded", f.fields
+	}
 	schema, err := d.reference(reflect.TypeOf(body), body)
 	if err != nil {
 		return nil, err
 	}
-	return fields{"application/json": fields{"schema": schema}}, nil
+	return fields{media: fields{"schema": schema}}, nil
 }

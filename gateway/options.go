@@ -61,9 +61,13 @@ type Options struct {
 	DedupWindow time.Duration
 	// WaitTimeout is for how long a submission waits for its decision. 0 or less means 90 seconds.
 	WaitTimeout time.Duration
-	// SigningKeyPath and SigningKey are taken and not used: the public AIP gateway signs tokens of its own with them, which
-	// outlive the decision that they stand for.
+	// SigningKeyPath is the file with the Ed25519 key (PEM, PKCS #8) that the gateway signs tokens of its own with, read anew when
+	// it changes; SigningKey is the key itself. Without a key it signs none.
 	SigningKeyPath, SigningKey string
+	// TokenAccounts are the ServiceAccounts, as NAMESPACE/NAME, whose tokens agents may get when their registration names them.
+	TokenAccounts []string
+	// ExchangeClientID and ExchangeClientSecret are the gateway's own client at the issuer, for the exchange of tokens.
+	ExchangeClientID, ExchangeClientSecret string
 	// RequireGovernedResource refuses requests about targets that no GovernedResource governs, even when there is none.
 	RequireGovernedResource bool
 	// DefaultAction is what happens to a request that no policy matches: Allow, RequireApproval or Deny. Empty means

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -37,6 +38,7 @@ func (w *world) register(t testing.TB, agent string, spec v1alpha1.AgentRegistra
 	spec.AgentIdentity = agent
 	r := &v1alpha1.AgentRegistration{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, GenerateName: "reg-"}, Spec: spec}
 	check(t, w.live.Create(t.Context(), r))
+	t.Cleanup(func() { check(t, w.live.Delete(context.Background(), r)) }) // it counts for the tests that follow too
 	eventually(t, func() bool { return len(w.server.registry.InForce(agent)) > 0 })
 	return r
 }

@@ -33,7 +33,7 @@ type reviewOf struct {
 // reviewed is the answer to a decision.
 type reviewed struct{ wire.Reviewed }
 
-func (r *reviewed) warn(texts []string) { r.Warnings = texts }
+func (r *reviewed) warn(texts []string) { r.Warnings = append(r.Warnings, texts...) }
 
 // readReview reads the path and the body, which may be left out, of approve and deny.
 func readReview(r *http.Request) (reviewOf, error) {
@@ -75,7 +75,11 @@ func (s *Server) review(decision string) func(context.Context, caller, reviewOf)
 		case err != nil:
 			return reviewed{}, err //nolint:wrapcheck // problemOf knows the store's errors
 		default:
-			return reviewed{wire.Reviewed{Name: r.Name, Phase: r.Status.Phase}}, nil
+			out := wire.Reviewed{Name: r.Name, Phase: r.Status.Phase}
+			if decision == v1alpha1.DecisionApproved {
+				out = s.withToken(ctx, who, r, out)
+			}
+			return reviewed{out}, nil
 		}
 	}
 }

@@ -10,12 +10,16 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/aip-dev/aip-dev/gateway/exchange"
 	"github.com/aip-dev/aip-dev/gateway/github"
 	"github.com/aip-dev/aip-dev/gateway/reconcile"
 	"github.com/aip-dev/aip-dev/gateway/registry"
+	"github.com/aip-dev/aip-dev/gateway/signer"
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
 
@@ -47,7 +51,11 @@ type Server struct {
 	handler  http.Handler
 	probe    *probe
 	measures *measures
-	refusals refusals
+	// refusals and tokens bound what one agent can cause.
+	refusals, tokens perAgent
+	// signer is nil without a key.
+	signer    *signer.Signer
+	exchanger *exchange.Exchanger
 	// openAPI is the document of the API.
 	openAPI   []byte
 	heartbeat time.Duration
@@ -67,6 +75,9 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("gateway options: %w", err)
 	}
 	s := &Server{options: o, log: o.Log, gate: gate, measures: newMeasures(), heartbeat: heartbeatEvery, patience: queuePatience, draining: make(chan struct{})}
+	if s.signer, err = signer.New(signer.Options{Path: o.SigningKeyPath, PEM: o.SigningKey, Now: o.Now, Log: o.Log}); err != nil {
+		return nil, fmt.Errorf("gateway options: %w", err)
+	}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
@@ -109,10 +120,25 @@ func (s *Server) connect() error {
 		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, GitHub: asks, Log: s.log, Now: s.options.Now,
 	}
 	s.verifier = reconcile.NewVerifier(o)
+	if s.exchanger, err = s.newExchanger(config, m.GetHTTPClient()); err != nil {
+		return err
+	}
 	if s.options.APIOnly {
 		return nil
 	}
 	return reconcile.Add(m, o)
+}
+
+// newExchanger makes what gets tokens from others.
+func (s *Server) newExchanger(config *rest.Config, over *http.Client) (*exchange.Exchanger, error) {
+	accounts, err := corev1.NewForConfigAndClient(config, over)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: kubernetes client: %w", err)
+	}
+	return exchange.New(exchange.Options{
+		Kube: accounts, ServiceAccounts: s.options.TokenAccounts, IssuerURL: s.options.OIDC.IssuerURL, HTTPClient: s.options.OIDC.HTTPClient,
+		ClientID: s.options.ExchangeClientID, ClientSecret: s.options.ExchangeClientSecret, Now: s.options.Now,
+	}), nil
 }
 
 // Run listens and serves until ctx ends, then lets requests that are under way finish. It returns nil after an orderly

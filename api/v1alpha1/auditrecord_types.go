@@ -28,6 +28,8 @@ const (
 	AuditStateDrifted     = AuditEvent("state.drifted")
 	// AuditStateDriftedVerify: an agent asked before it began, and what was approved had changed.
 	AuditStateDriftedVerify = AuditEvent("state.drifted.verify")
+	// AuditTokenIssued is recorded once for each token that was given out for the request.
+	AuditTokenIssued = AuditEvent("token.issued")
 )
 
 // Labels of an AuditRecord, beside LabelAgentIdentity and LabelCorrelationID, which it has from its request.
@@ -48,6 +50,13 @@ const (
 	// AuditDenialCode and AuditMessage say why a request was denied or failed.
 	AuditDenialCode = "denialCode"
 	AuditMessage    = "message"
+	// AuditTokenID, AuditTokenTo, AuditTokenService, AuditTokenKind and AuditTokenExpiry say which token was given out, to whom, for
+	// which service, where it comes from and when it ends. No record holds a token.
+	AuditTokenID      = "tokenID"
+	AuditTokenTo      = "issuedTo"
+	AuditTokenService = "service"
+	AuditTokenKind    = "tokenKind"
+	AuditTokenExpiry  = "expiresAt"
 )
 
 // AuditRecord is one event in the life of an AgentRequest. It never changes, and it does not belong to its request:
@@ -105,7 +114,7 @@ type AuditRecordSpec struct {
 	TargetURI string `json:"targetURI"`
 	// Event is what happened.
 	//
-	// +kubebuilder:validation:Enum=request.submitted;request.observed;request.approved;request.denied;request.executing;request.completed;request.failed;request.revoked;request.expired;verdict.submitted;lock.acquired;lock.released;lock.expired;policy.evaluated;cascade.mismatch;heartbeat.timeout;state.drifted;state.drifted.verify;agent.trustprofile.updated
+	// +kubebuilder:validation:Enum=request.submitted;request.observed;request.approved;request.denied;request.executing;request.completed;request.failed;request.revoked;request.expired;verdict.submitted;lock.acquired;lock.released;lock.expired;policy.evaluated;cascade.mismatch;heartbeat.timeout;state.drifted;state.drifted.verify;agent.trustprofile.updated;token.issued
 	Event AuditEvent `json:"event"`
 	// Reason is the reason of the request; it may be empty.
 	Reason string `json:"reason"`
@@ -121,7 +130,8 @@ type AuditRecordSpec struct {
 	//
 	// +optional
 	LockStatus *LockStatus `json:"lockStatus,omitempty"`
-	// Annotations are further facts: approvedBy, approvalReason, verdict, verdictBy, verdictReasonCode, denialCode, message.
+	// Annotations are further facts: approvedBy, approvalReason, verdict, verdictBy, verdictReasonCode, denialCode, message;
+	// token.issued has tokenID, issuedTo, service, tokenKind and expiresAt.
 	//
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`

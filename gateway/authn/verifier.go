@@ -45,6 +45,14 @@ func (i Identity) Claim(name string) string {
 	return value
 }
 
+// Audiences returns the values of the aud claim.
+func (i Identity) Audiences() []string {
+	if i.claims == nil {
+		return nil
+	}
+	return i.claims.groups("aud")
+}
+
 // Options say which tokens count.
 type Options struct {
 	// IssuerURL is the provider's issuer, spelled exactly as in the iss claim. Required.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -257,6 +258,28 @@ func (t *trail) reviewer(to map[string]string) map[string]string {
 		put(to, v1alpha1.AuditApprovalReason, review.Reason)
 	}
 	return to
+}
+
+// Issued is a token that was given out for a request.
+type Issued struct {
+	// ID tells it from others; it is the jti of a token of the gateway's own.
+	ID string
+	// To is the identity that got it, Service the service that it is for, Kind where it comes from.
+	To, Service, Kind string
+	// At is when that was; Expiry is when it ends, zero when that is not known.
+	At, Expiry time.Time
+}
+
+// TokenIssued returns the record of a token. It holds nothing of the token itself.
+func TokenIssued(r *v1alpha1.AgentRequest, token Issued) *v1alpha1.AuditRecord {
+	t := &trail{request: r}
+	spec := t.add(v1alpha1.AuditTokenIssued, &metav1.Condition{LastTransitionTime: metav1.NewTime(token.At)}, "|", token.ID)
+	spec.Annotations = map[string]string{v1alpha1.AuditTokenID: token.ID, v1alpha1.AuditTokenTo: token.To, v1alpha1.AuditTokenKind: token.Kind}
+	put(spec.Annotations, v1alpha1.AuditTokenService, token.Service)
+	if !token.Expiry.IsZero() {
+		spec.Annotations[v1alpha1.AuditTokenExpiry] = token.Expiry.UTC().Format(time.RFC3339)
+	}
+	return t.records[0]
 }
 
 func put(to map[string]string, key, value string) {

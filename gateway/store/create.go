@@ -155,11 +155,11 @@ func intentDigest(spec *v1alpha1.AgentRequestSpec) string {
 		return digest(spec.AgentIdentity, "key", spec.DedupKey)
 	}
 	return digest(spec.AgentIdentity, "intent", spec.Action, spec.Target.URI, spec.Classification, spec.Mode, spec.Target.ResourceType,
-		canonical(spec.Target.Attributes), canonical(spec.Parameters), canonical(spec.CascadeModel), spec.ExecutionMode, canonical(spec.ScopeBounds))
+		Canonical(spec.Target.Attributes), Canonical(spec.Parameters), Canonical(spec.CascadeModel), spec.ExecutionMode, Canonical(spec.ScopeBounds))
 }
 
-// canonical returns v as JSON with sorted keys, so that the order in which an agent writes them does not matter.
-func canonical(v any) string {
+// Canonical returns v as JSON with sorted keys, so that the order in which an agent writes them does not matter.
+func Canonical(v any) string {
 	written, err := json.Marshal(v)
 	if err != nil {
 		return "" // parameters that are no JSON: the API server refuses them

@@ -138,6 +138,11 @@ func (s *Store) Get(ctx context.Context, namespace, name string) (*v1alpha1.Agen
 	return s.liveGet(ctx, namespace, name)
 }
 
+// Fresh returns a request as the API server has it now, or ErrNotFound.
+func (s *Store) Fresh(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
+	return s.liveGet(ctx, namespace, name)
+}
+
 func (s *Store) cached(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
 	var r v1alpha1.AgentRequest
 	err := s.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &r,

@@ -85,6 +85,9 @@ type Review struct {
 type Reviewed struct {
 	Name  string         `json:"name"`
 	Phase v1alpha1.Phase `json:"phase"`
+	// Token is the gateway's own for the agent, with an approval that took effect, when the gateway has a key.
+	Token          string       `json:"token,omitempty"`
+	TokenExpiresAt *metav1.Time `json:"token_expires_at,omitempty"`
 	// Warnings say what of the body was ignored.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -107,23 +110,6 @@ type Verified struct {
 	EvaluationGeneration int64  `json:"evaluationGeneration"`
 	// Warnings say what of the body was ignored.
 	Warnings []string `json:"warnings,omitempty"`
-}
-
-// RegistrationWish is the body of POST /agent-registrations/self, by which an agent asks for its registration.
-type RegistrationWish struct {
-	// Mode is Standing or Governed; empty means Standing.
-	Mode string `json:"mode,omitempty"`
-	// RequestedServices are the services that the agent asks tokens for.
-	RequestedServices []string `json:"requestedServices,omitempty"`
-}
-
-// RegistrationReview is the body of POST /agent-registrations/{name}/approve and .../deny. The body may be left out.
-type RegistrationReview struct {
-	Reason string `json:"reason,omitempty"`
-	// ResourceVersion, if sent, binds the decision to what the reviewer read.
-	ResourceVersion string `json:"resourceVersion,omitempty"`
-	// Services are those that an approval grants, of those that the registration names; nothing means all of them.
-	Services []string `json:"services,omitempty"`
 }
 
 // Failure is the body of POST /agent-requests/{name}/failed. The body may be left out.
