@@ -12,7 +12,9 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
@@ -32,13 +34,15 @@ import (
 // Gateway is what the program asks of the gateway. *client.Client satisfies it.
 type Gateway interface {
 	feed.Source
-	queue.Reviewer
+	decide.Gateway
 	audit.Source
 }
 
 // Options are what the program is made of. Gateway and Now are required.
 type Options struct {
 	Gateway Gateway
+	// Journal keeps the decisions; nil keeps none.
+	Journal *journal.Journal
 	// Now tells the time; times are shown in its zone.
 	Now func() time.Time
 	// Environment and Cluster are words for the header, for example "aip" and "embedded".
@@ -141,7 +145,8 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, e
 		first, all = tour.New(t), nil
 	} else {
 		q := queue.New(queue.Options{
-			Look: look, Reviewer: o.Gateway, Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
+			Look: look, Desk: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "tui"},
+			Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
 			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
 			Tabs: append(queue.Tabs(), o.Tabs...),
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -31,9 +32,17 @@ func newDown(a *app) *cobra.Command {
 			if err := a.halt(c.Context(), folder, halting{"down", bootstrap.Runner.Down, folder.Remove}); err != nil {
 				return err
 			}
-			return a.print(fmt.Sprintf("environment %s is gone\n", a.name))
+			return a.print(fmt.Sprintf("environment %s is gone\n%s", a.name, a.stays(folder)))
 		},
 	}
+}
+
+// stays says what down leaves, if anything.
+func (a *app) stays(folder state.Folder) string {
+	if _, err := os.Stat(folder.Journal()); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("your journal of decisions stays: %s, %s\n", a.command("journal"), folder.Journal())
 }
 
 func newStop(a *app) *cobra.Command {

@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/ports"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
@@ -52,6 +53,7 @@ func (a *app) rules() []rule {
 		{state.ErrNewer, failure.Failed, []string{"aip-dev version  # install a newer one", a.command("down") + "  # or remove the environment"}},
 		{state.ErrDamaged, failure.Failed, []string{up + "  # looks again and writes new facts"}},
 		{state.ErrBusy, failure.Conflict, []string{status + "  # and wait for the other command"}},
+		{journal.ErrUnusable, failure.Failed, []string{"export XDG_STATE_HOME=DIR  # a folder that you can write"}},
 		{state.ErrUnusable, failure.Failed, []string{"export XDG_STATE_HOME=DIR  # a folder that you can write"}},
 		{steps.ErrForeign, failure.Conflict, []string{
 			"aip-dev up --cluster kind --name another", "kind delete cluster --name " + steps.KindName(a.name) + "  # when nobody needs it",

@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/tui"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
@@ -73,8 +74,12 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	// Nothing but the queue writes to the terminal.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
+	decisions, err := a.journal()
+	if err != nil {
+		return err
+	}
 	if o.plain {
-		return a.plainQueue(ctx, g, s, o)
+		return a.plainQueue(ctx, g, s, decisions, o)
 	}
 	wishes, err := a.queueWishes()
 	if err != nil {
@@ -83,7 +88,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	source := s.Source(o.as)
 	err = tui.Run(ctx, tui.Options{
 		Tour: o.tour, Policies: adminOf(s), Tokens: tokenDesk{a, s},
-		Gateway: g, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
+		Gateway: g, Journal: decisions, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
 		TokenExpiry: func() (time.Time, bool) {
 			t, ok := source.Current()
 			return t.Expiry, ok
@@ -98,8 +103,8 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 }
 
 // plainQueue is the queue in lines.
-func (a *app) plainQueue(ctx context.Context, g *client.Client, s *session.Session, o queueOptions) error {
-	p := plain.Options{Gateway: g, In: a.in, Out: a.out, Now: a.now, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly}
+func (a *app) plainQueue(ctx context.Context, g *client.Client, s *session.Session, decisions *journal.Journal, o queueOptions) error {
+	p := plain.Options{Gateway: g, Journal: decisions, Environment: a.name, In: a.in, Out: a.out, Now: a.now, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly}
 	if admin := adminOf(s); admin != nil {
 		p.Policies = func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) { return admin.SafetyPolicies(ctx, "") }
 	}

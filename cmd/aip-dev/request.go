@@ -191,31 +191,6 @@ func (r *request) wait() *cobra.Command {
 	return c
 }
 
-func (r *request) decide(verb string) *cobra.Command {
-	var in wire.Review
-	short := map[string]string{"approve": "Approve a request, as a reviewer", "deny": "Deny a request, as a reviewer; the agent reads the reason"}
-	c := &cobra.Command{Use: verb + " NAME", Short: short[verb], Args: cobra.ExactArgs(1)}
-	format := outputFlag(c, formatTable, formatJSON)
-	c.Flags().StringVar(&in.Reason, "reason", "", "why; the agent reads it")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		return r.call(c.Context(), []string{bootstrap.RoleReviewer}, func(ctx context.Context, g *client.Client) error {
-			act := g.Approve
-			if verb == "deny" {
-				act = g.Deny
-			}
-			done, err := act(ctx, r.namespace, args[0], in)
-			if err != nil {
-				return err
-			}
-			if *format == formatJSON {
-				return r.printJSON(done)
-			}
-			return r.print(done.Name + "   " + string(done.Phase) + "\n")
-		})
-	}
-	return c
-}
-
 func (r *request) list() *cobra.Command {
 	var all bool
 	var o client.ListOptions

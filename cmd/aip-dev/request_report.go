@@ -97,28 +97,6 @@ func (r *request) fail() *cobra.Command {
 	return c
 }
 
-func (r *request) grade() *cobra.Command {
-	var in wire.Verdict
-	c := &cobra.Command{
-		Use: "grade NAME", Short: "Grade a request that was not executed, as a reviewer", Args: cobra.ExactArgs(1),
-		Example: "  aip-dev request grade NAME --verdict correct\n  aip-dev request grade NAME --verdict incorrect --reason-code bad_timing",
-	}
-	format := outputFlag(c, formatTable, formatJSON)
-	c.Flags().StringVar(&in.Verdict, "verdict", "", "correct, partial or incorrect")
-	c.Flags().StringVar(&in.ReasonCode, "reason-code", "", "what was wrong: wrong_diagnosis, bad_timing, scope_too_broad, precautionary or policy_block")
-	c.Flags().StringVar(&in.Note, "note", "", "for people")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		return r.call(c.Context(), []string{bootstrap.RoleReviewer}, func(ctx context.Context, g *client.Client) error {
-			done, err := g.Grade(ctx, r.namespace, args[0], in)
-			if err != nil {
-				return err
-			}
-			return r.showReported(*format, args[0], done)
-		})
-	}
-	return c
-}
-
 // watch prints every change until it is interrupted. When the gateway goes away it waits for its return.
 func (r *request) watch() *cobra.Command {
 	var all bool

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
@@ -68,6 +69,10 @@ func (a *app) cast(s *session.Session) (tour.Cast, error) {
 	if err != nil {
 		return cast, fmt.Errorf("speak as %s: %w", cast.ReviewerName, err)
 	}
-	cast.Agent, cast.Reviewer = agent, reviewer
+	decisions, err := a.journal()
+	if err != nil {
+		return cast, err
+	}
+	cast.Agent, cast.Reviewer = agent, decide.Desk{Gateway: reviewer, Journal: decisions, Environment: a.name, Via: "tour"}
 	return cast, nil
 }

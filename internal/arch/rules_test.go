@@ -28,7 +28,7 @@ func layers() []layer {
 		// The terminal knows the gateway's words and nothing of how an environment is built.
 		{of: []string{"tui/..."}, may: []string{
 			"tui/...", "gateway/client", "gateway/wire", "api/...",
-			"internal/progress", "internal/check", "internal/token", "internal/failure", "internal/safetext",
+			"internal/decide", "internal/journal", "internal/progress", "internal/check", "internal/token", "internal/failure", "internal/safetext",
 		}},
 
 		// Building: steps know adapters, adapters know their SDK and nothing of this program.
@@ -68,6 +68,9 @@ func layers() []layer {
 			"internal/ports", "internal/session", "internal/state", "internal/state/description", "internal/token", "internal/token/kept", "internal/token/why",
 		}},
 		{of: []string{"internal/progress", "internal/failure"}, may: []string{"internal/safetext"}},
+		// Decisions are sent and written down in one place.
+		{of: []string{"internal/decide"}, may: []string{"internal/journal", "gateway/client", "gateway/wire", "api/..."}},
+		{of: []string{"internal/journal"}, may: []string{"internal/redact", "internal/safetext"}},
 		{of: []string{"internal/simulate"}, may: []string{"gateway/client", "gateway/wire", "api/..."}},
 		{of: []string{"internal/testkit"}, may: []string{"api/..."}},
 		{of: []string{"internal/..."}},

@@ -108,6 +108,10 @@ func (f Folder) Tokens() string { return filepath.Join(f.Path, "tokens") }
 // Log returns the path of a log by its name, for example serve or up.
 func (f Folder) Log(name string) string { return filepath.Join(f.Path, name+".log") }
 
+// Journal is the path of the journal of decisions. It is beside the folder and not in it: what reviewers decided is
+// theirs, and outlives the environment.
+func (f Folder) Journal() string { return f.Path + ".journal" }
+
 func (f Folder) factsFile() string { return filepath.Join(f.Path, "facts.json") }
 
 // Facts reads what the environment remembers. The error is ErrNotThere, ErrNewer, ErrDamaged or ErrUnusable.

@@ -2,18 +2,17 @@ package plain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/decide"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/filter"
 	"github.com/aip-dev/aip-dev/tui/record"
@@ -110,18 +109,37 @@ func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
 		d.say("Show it again, then decide.")
 		return
 	}
-	call, did := d.Gateway.Deny, v1alpha1.DecisionDenied
+	verb, did := journal.Deny, "Denied"
 	if approve {
-		call, did = d.Gateway.Approve, v1alpha1.DecisionApproved
+		verb, did = journal.Approve, "Approved"
 	}
-	done, err := call(ctx, read.Namespace, read.Name, wire.Review{Reason: reason, ResourceVersion: read.ResourceVersion})
-	switch {
-	case errors.Is(err, client.ErrConflict):
-		d.lost(ctx, read, err)
-	case err != nil:
-		d.failed(did, err)
+	out := d.order(verb, read)
+	out.Review = wire.Review{Reason: reason, ResourceVersion: read.ResourceVersion}
+	d.send(ctx, out, did)
+}
+
+// order is a decision about the version of a request that was shown or, where none was, the one of the last list.
+func (d *desk) order(verb string, read *v1alpha1.AgentRequest) decide.Order {
+	o := decide.Order{Verb: verb, By: d.who.Identity, Request: read, Seen: journal.SeenPartial, Shown: record.Digest(read)}
+	if d.shown[read.UID] == read {
+		o.Seen = journal.SeenFull
+	}
+	return o
+}
+
+// send sends a decision and says what became of it.
+func (d *desk) send(ctx context.Context, o decide.Order, did string) {
+	a := d.out.Send(ctx, o)
+	switch h := a.State.HumanApproval; {
+	case h != nil:
+		d.say("Not sent: already %s by %s. You lost the race.", safetext.ID(h.Decision), safetext.ID(h.ApprovedBy))
+	case a.Err != nil:
+		d.failed(strings.ToLower(did), a.Err)
 	default:
-		d.say("%s by you, phase %s.", strings.ToUpper(did[:1])+did[1:], safetext.ID(string(done.Phase)))
+		d.say("%s by you, phase %s.", did, safetext.ID(string(a.Phase)))
+	}
+	if a.Unkept != nil {
+		d.failed("write down in the journal what became of it", a.Unkept)
 	}
 }
 
@@ -161,17 +179,6 @@ func reasonNeeded(r *v1alpha1.AgentRequest, reason string, approve bool) string 
 	}
 }
 
-// lost says who decided first.
-func (d *desk) lost(ctx context.Context, r *v1alpha1.AgentRequest, cause error) {
-	state, err := d.Gateway.Get(ctx, r.Namespace, r.Name)
-	if err != nil || state.HumanApproval == nil {
-		d.failed("decide", cause)
-		return
-	}
-	h := state.HumanApproval
-	d.say("Not sent: already %s by %s. You lost the race.", safetext.ID(h.Decision), safetext.ID(h.ApprovedBy))
-}
-
 func (d *desk) grade(ctx context.Context, rest string) {
 	r, more, ok := d.take(rest)
 	if !ok {
@@ -192,12 +199,12 @@ func (d *desk) grade(ctx context.Context, rest string) {
 		words = words[1:]
 	}
 	v.Note = strings.Join(words, " ")
-	done, err := d.Gateway.Grade(ctx, r.Namespace, r.Name, v)
-	if err != nil {
-		d.failed("grade", err)
-		return
+	if read := d.shown[r.UID]; read != nil {
+		r = read
 	}
-	d.say("Graded %s, phase %s.", safetext.ID(v.Verdict), safetext.ID(string(done.Phase)))
+	out := d.order(journal.Grade, r)
+	out.Verdict = v
+	d.send(ctx, out, "Graded "+safetext.ID(v.Verdict))
 }
 
 func (d *desk) yaml(ctx context.Context, rest string) {
@@ -208,13 +215,12 @@ func (d *desk) yaml(ctx context.Context, rest string) {
 	if r = d.fresh(ctx, r); r == nil {
 		return
 	}
-	r.ManagedFields = nil
-	text, err := yaml.Marshal(r)
+	text, err := record.YAML(r)
 	if err != nil {
-		d.failed("write it", err)
+		d.failed("yaml", err)
 		return
 	}
-	for _, l := range safetext.Block(string(text)) {
+	for _, l := range safetext.Block(text) {
 		d.say("%s", l)
 	}
 }

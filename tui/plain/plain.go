@@ -18,6 +18,8 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/decide"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/filter"
@@ -26,21 +28,21 @@ import (
 
 // Gateway is what the queue asks of the gateway. *client.Client satisfies it.
 type Gateway interface {
+	decide.Gateway
 	Whoami(ctx context.Context) (wire.Whoami, error)
 	List(ctx context.Context, o client.ListOptions) ([]v1alpha1.AgentRequest, error)
-	Get(ctx context.Context, namespace, name string) (wire.RequestState, error)
-	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
-	Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
-	Grade(ctx context.Context, namespace, name string, v wire.Verdict) (wire.Reported, error)
 	AuditRecords(ctx context.Context, o client.AuditOptions) ([]v1alpha1.AuditRecord, error)
 }
 
-// Options are what the queue is made of. All but ReadOnly and Policies are required.
+// Options are what the queue is made of. Gateway, In, Out and Now are required.
 type Options struct {
 	Gateway Gateway
 	In      io.Reader
 	Out     io.Writer
 	Now     func() time.Time
+	// Journal keeps the decisions, under the name of the environment; nil keeps none.
+	Journal     *journal.Journal
+	Environment string
 	// Policies reads the policies; nil leaves the rules out.
 	Policies func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error)
 	ASCII    bool
@@ -52,7 +54,10 @@ const lineLimit = 64 << 10
 
 // Run answers commands until the input ends, quit is typed or ctx ends.
 func Run(ctx context.Context, o Options) error {
-	d := &desk{Options: o, look: theme.New(theme.Options{Profile: termenv.Ascii, ASCII: o.ASCII}), shown: map[types.UID]*v1alpha1.AgentRequest{}}
+	d := &desk{
+		Options: o, look: theme.New(theme.Options{Profile: termenv.Ascii, ASCII: o.ASCII}), shown: map[types.UID]*v1alpha1.AgentRequest{},
+		out: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "plain"},
+	}
 	if err := d.begin(ctx); err != nil {
 		return err
 	}
@@ -99,6 +104,8 @@ type desk struct {
 	Options
 	look theme.Theme
 	who  wire.Whoami
+	// out sends the decisions.
+	out decide.Desk
 	// rows are what the last list showed: the numbers of commands mean these, whatever happened since.
 	rows []v1alpha1.AgentRequest
 	// shown are the versions that were printed whole.

@@ -4,20 +4,28 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
 	"github.com/aip-dev/aip-dev/tui/plain"
 )
 
 func talk(t *testing.T, g *fakegateway.Gateway, readOnly bool, lines ...string) string {
 	t.Helper()
+	return talkKept(t, g, nil, readOnly, lines...)
+}
+
+// talkKept is talk with a journal.
+func talkKept(t *testing.T, g *fakegateway.Gateway, kept *journal.Journal, readOnly bool, lines ...string) string {
+	t.Helper()
 	var out bytes.Buffer
 	err := plain.Run(t.Context(), plain.Options{
-		Gateway: g, In: strings.NewReader(strings.Join(lines, "\n") + "\n"), Out: &out, Now: time.Now, ReadOnly: readOnly,
+		Gateway: g, Journal: kept, In: strings.NewReader(strings.Join(lines, "\n") + "\n"), Out: &out, Now: time.Now, ReadOnly: readOnly,
 		Policies: func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) { return g.SafetyPolicies(ctx, "") },
 	})
 	if err != nil {
@@ -55,6 +63,23 @@ func TestSession(t *testing.T) {
 		"request.denied", "needs-human: RequireApproval when", "You are aip-reviewer-1", "agentIdentity")
 	if d := g.Decisions(); len(d) != 2 || d[0].Approved || d[0].Review.Reason != "not now" || !d[1].Approved || d[1].Review.Reason != "drained first" {
 		t.Errorf("decisions %+v", d)
+	}
+}
+
+// The journal has what was decided in lines, and how much had been shown.
+func TestJournal(t *testing.T) {
+	t.Parallel()
+	j := journal.At(filepath.Join(t.TempDir(), "aip.journal"), time.Now)
+	talkKept(t, desk(), j, false, "deny 1 not now", "show 2", "approve 2 drained first", "approve 2", "deny 9 x", "quit")
+	all, err := j.Records()
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if r := all[0]; r.By != "aip-reviewer-1" || r.Via != "plain" || r.Verb != journal.Deny || r.Reason != "not now" || r.Seen != journal.SeenPartial || r.Result != journal.Confirmed {
+		t.Errorf("%+v", r)
+	}
+	if r := all[1]; r.Verb != journal.Approve || r.Seen != journal.SeenFull || r.Shown == "" || !r.LiveEndpoints {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/record"
 )
 
 // copies are the things about a request that can be copied, by the key that chooses them.
@@ -24,8 +25,8 @@ func (q *Queue) copies() []struct {
 	}{
 		{"n", "name", func() string { return safetext.ID(r.Name) }},
 		{"t", "target", func() string { return safetext.ID(r.Spec.Target.URI) }},
-		{"y", "YAML", func() string { s, _ := encoded(r, asYAML); return s }}, // an empty text is refused
-		{"j", "JSON", func() string { s, _ := encoded(r, asJSON); return s }},
+		{"y", "YAML", func() string { s, _ := record.YAML(r); return s }}, // an empty text is refused
+		{"j", "JSON", func() string { s, _ := record.JSON(r); return s }},
 		{"c", "curl", q.curl},
 		{"k", "kubectl", func() string {
 			return "kubectl get agentrequest -n " + quoted(r.Namespace) + " " + quoted(r.Name) + " -o yaml"

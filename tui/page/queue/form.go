@@ -7,6 +7,7 @@ import (
 
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/part/prompt"
@@ -23,6 +24,8 @@ type form struct {
 	approve bool
 	// unread says that the reviewer chose to approve without having seen the end of every record.
 	unread bool
+	// partly are the requests whose record was not shown to its end.
+	partly map[types.UID]struct{}
 	// items are the versions that were on the screen when the form was opened: the marked ones, or that under the cursor.
 	items  []feed.Item
 	marked bool
@@ -110,7 +113,8 @@ func (q *Queue) ask(approve, unread bool) tea.Cmd {
 		return nil
 	}
 	f := &form{approve: approve, items: q.chosen(), marked: len(q.marks) > 0, reason: prompt.New(q.Look, reasonLimit)}
-	f.unread = unread && q.unread(f.items) > 0
+	f.partly = q.unread(f.items)
+	f.unread = unread && len(f.partly) > 0
 	f.reason.SetValue(q.drafts[f.item().Key()])
 	q.form = f
 	return nil

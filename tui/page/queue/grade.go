@@ -7,14 +7,18 @@ import (
 
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/decide"
+	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/prompt"
 	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/record"
 )
 
 // noteLimit is how many characters a note may have.
@@ -25,6 +29,8 @@ const noteLimit = 512
 type grading struct {
 	item    feed.Item
 	verdict wire.Verdict
+	// partly holds the request when its record was not shown to its end.
+	partly map[types.UID]struct{}
 	// noting says that the note is typed, the last step.
 	noting bool
 	note   prompt.Prompt
@@ -66,7 +72,7 @@ func (q *Queue) whyNotGrade() string {
 
 func (q *Queue) startGrade() tea.Cmd {
 	if q.gradable() && q.whyNotGrade() == "" {
-		q.grading = &grading{item: q.cursor.item, note: prompt.New(q.Look, noteLimit)}
+		q.grading = &grading{item: q.cursor.item, partly: q.unread([]feed.Item{q.cursor.item}), note: prompt.New(q.Look, noteLimit)}
 	}
 	return nil
 }
@@ -116,16 +122,18 @@ type graded struct {
 	queue *Queue
 	item  feed.Item
 	sent  wire.Verdict
-	err   error
+	decide.Answer
 }
 
 func (q *Queue) sendGrade(g *grading) tea.Cmd {
 	q.grading = nil
 	g.verdict.Note = strings.TrimSpace(g.note.Value())
 	q.sent[g.item.Key()] = struct{}{}
+	out := q.outgoing(journal.Grade, g.item, g.partly)
+	out.Verdict = g.verdict
 	cmd := q.Do(func(ctx context.Context) tea.Msg {
-		_, err := q.Reviewer.Grade(ctx, g.item.Namespace, g.item.Name, g.verdict)
-		return graded{queue: q, item: g.item, sent: g.verdict, err: err}
+		out.Shown = record.Digest(g.item.AgentRequest)
+		return graded{queue: q, item: g.item, sent: g.verdict, Answer: q.Desk.Send(ctx, out)}
 	})
 	open := func(item feed.Item) bool {
 		_, sent := q.sent[item.Key()]
@@ -143,10 +151,11 @@ func (q *Queue) settleGrade(g graded) tea.Cmd {
 		return nil
 	}
 	delete(q.sent, g.item.Key())
-	if g.err != nil {
-		return page.Notify(page.Alert, fmt.Sprintf("%s not graded: %s (%s)", q.Look.Failed, safetext.Line(g.err.Error()), label(g.item)))
+	o := order{unkept: g.Unkept}
+	if g.Err != nil {
+		return o.notify(page.Alert, fmt.Sprintf("%s not graded: %s (%s)", q.Look.Failed, safetext.Line(g.Err.Error()), label(g.item)))
 	}
-	return page.Notify(page.Good, fmt.Sprintf("%s graded %s: %s", q.Look.Approved, strings.TrimSpace(g.sent.Verdict+" "+g.sent.ReasonCode), label(g.item)))
+	return o.notify(page.Good, fmt.Sprintf("%s graded %s: %s", q.Look.Approved, strings.TrimSpace(g.sent.Verdict+" "+g.sent.ReasonCode), label(g.item)))
 }
 
 // gradeLines draws the question.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/aip-dev/aip-dev/tui/feed"
 )
 
@@ -108,15 +110,15 @@ func (q *Queue) recheck() (dropped bool) {
 	return dropped
 }
 
-// unread counts the requests whose record was not shown to its end.
-func (q *Queue) unread(items []feed.Item) int {
-	n := 0
+// unread are the requests whose record was not shown to its end.
+func (q *Queue) unread(items []feed.Item) map[types.UID]struct{} {
+	unread := map[types.UID]struct{}{}
 	for _, item := range items {
 		if !q.wholeWasShown(item) {
-			n++
+			unread[item.Key()] = struct{}{}
 		}
 	}
-	return n
+	return unread
 }
 
 // company says how many requests are marked, or how many are like the one under the cursor.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/internal/safetext"
@@ -20,6 +21,8 @@ import (
 type order struct {
 	approve bool
 	reason  string
+	// unread are the requests whose record was not shown to its end.
+	unread map[types.UID]struct{}
 	// items are the versions that were read; left are those whose turn has not come.
 	items, left []feed.Item
 	// done counts those that took effect, back says of the others why they did not.
@@ -29,6 +32,8 @@ type order struct {
 	targets map[string]struct{}
 	// held says that the order can still be taken back.
 	held bool
+	// unkept is why the journal does not tell what became of a decision.
+	unkept error
 }
 
 // returned is a request that could not be decided, and why.
@@ -54,7 +59,10 @@ func (q *Queue) holds(items []feed.Item) bool {
 
 // send makes an order of the form and goes on to the next request that waits.
 func (q *Queue) send(f *form) tea.Cmd {
-	o := &order{approve: f.approve, reason: strings.TrimSpace(f.reason.Value()), items: f.items, left: f.items, targets: map[string]struct{}{}}
+	o := &order{
+		approve: f.approve, reason: strings.TrimSpace(f.reason.Value()), unread: f.partly, items: f.items, left: f.items,
+		targets: map[string]struct{}{},
+	}
 	q.form = nil
 	for _, item := range o.items {
 		q.drafts[item.Key()] = f.reason.Value()
@@ -159,8 +167,11 @@ func (q *Queue) settle(d decided) tea.Cmd {
 		return nil
 	}
 	o := d.order
+	if d.Unkept != nil {
+		o.unkept = d.Unkept
+	}
 	switch {
-	case d.err != nil:
+	case d.Err != nil:
 		o.back = append(o.back, returned{d.item, d.failure()})
 		q.comesBack(d.item)
 	default:
@@ -171,7 +182,7 @@ func (q *Queue) settle(d decided) tea.Cmd {
 			o.targets[d.item.Spec.Target.URI] = struct{}{}
 		}
 	}
-	if len(o.items) == 1 && d.err == nil {
+	if len(o.items) == 1 && d.Err == nil {
 		return q.told(d)
 	}
 	return q.proceed(o)
@@ -180,8 +191,8 @@ func (q *Queue) settle(d decided) tea.Cmd {
 // told says that the one decision of an order took effect.
 func (q *Queue) told(d decided) tea.Cmd {
 	if !d.tookEffect() {
-		return page.Notify(page.Info, fmt.Sprintf("%s stored, phase is %s: %s", d.order.noun(),
-			safetext.ID(string(d.reviewed.Phase)), label(d.item)))
+		return d.order.notify(page.Info, fmt.Sprintf("%s stored, phase is %s: %s", d.order.noun(),
+			safetext.ID(string(d.Phase)), label(d.item)))
 	}
 	sign, rest := q.Look.Denied, ", the agent has your reason"
 	if d.order.approve {
@@ -191,8 +202,8 @@ func (q *Queue) told(d decided) tea.Cmd {
 	if !q.now.IsZero() {
 		at = " at " + q.now.Format(time.TimeOnly)
 	}
-	return page.Notify(page.Good, fmt.Sprintf("%s %s by you%s, phase %s%s: %s", sign, d.order.participle(), at,
-		safetext.ID(string(d.reviewed.Phase)), rest, label(d.item)))
+	return d.order.notify(page.Good, fmt.Sprintf("%s %s by you%s, phase %s%s: %s", sign, d.order.participle(), at,
+		safetext.ID(string(d.Phase)), rest, label(d.item)))
 }
 
 // report says what became of an order, of several requests or of one that came back.
@@ -208,16 +219,24 @@ func (q *Queue) report(o *order) tea.Cmd {
 		if !strings.Contains(why, o.participle()) {
 			why = "not " + o.participle() + ": " + why
 		}
-		return page.Notify(page.Alert, fmt.Sprintf("%s %s (%s)", q.Look.Failed, why, label(b.item)))
+		return o.notify(page.Alert, fmt.Sprintf("%s %s (%s)", q.Look.Failed, why, label(b.item)))
 	case len(o.back) == 0:
-		return page.Notify(page.Good, fmt.Sprintf("%s %d %s by you", sign, o.done, o.participle()))
+		return o.notify(page.Good, fmt.Sprintf("%s %d %s by you", sign, o.done, o.participle()))
 	}
 	reasons := make([]string, len(o.back))
 	for i, b := range o.back {
 		reasons[i] = label(b.item) + ": " + b.why
 	}
-	return page.Notify(page.Alert, fmt.Sprintf("%s %d %s by you, %d came back: %s", q.Look.Failed, o.done, o.participle(),
+	return o.notify(page.Alert, fmt.Sprintf("%s %d %s by you, %d came back: %s", q.Look.Failed, o.done, o.participle(),
 		len(o.back), strings.Join(reasons, "; ")))
+}
+
+// notify says what became of an order, and whether the journal tells it.
+func (o *order) notify(level page.Level, words string) tea.Cmd {
+	if o.unkept != nil {
+		level, words = page.Alert, words+"; what became of it is not in the journal: "+safetext.Line(o.unkept.Error())
+	}
+	return page.Notify(level, words)
 }
 
 func (o *order) participle() string {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
-	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
@@ -17,20 +17,11 @@ import (
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
-// Reviewer sends decisions to the gateway. *client.Client satisfies it.
-type Reviewer interface {
-	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
-	Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
-	// Grade says how right a request was that was observed and not executed.
-	Grade(ctx context.Context, namespace, name string, v wire.Verdict) (wire.Reported, error)
-	// Get tells who decided a request that could not be decided any more.
-	Get(ctx context.Context, namespace, name string) (wire.RequestState, error)
-}
-
 // Options are what a Queue is made of.
 type Options struct {
-	Look     theme.Theme
-	Reviewer Reviewer
+	Look theme.Theme
+	// Desk sends the decisions.
+	Desk decide.Desk
 	// Do runs the decisions. They must get the time to end when the program does.
 	Do page.Do
 	// Read runs what only reads; it ends with the program.

@@ -1,10 +1,7 @@
 package queue
 
 import (
-	"encoding/json"
 	"fmt"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/internal/safetext"
@@ -30,13 +27,13 @@ func (q *Queue) shaped(item feed.Item, e edition) []string {
 	if e.shape == asDifference {
 		return q.difference(item, e.width)
 	}
-	title := "YAML"
+	title, write := "YAML", record.YAML
 	if e.shape == asJSON {
-		title = "JSON"
+		title, write = "JSON", record.JSON
 	}
-	body, err := encoded(item.AgentRequest, e.shape)
+	body, err := write(item.AgentRequest)
 	if err != nil {
-		body = "it cannot be written: " + err.Error()
+		body = err.Error()
 	}
 	lines := []string{q.Look.Title.Render(text.Cut(fmt.Sprintf("%s  %d bytes, %s goes on", title, len(body), q.keys.shape.Help().Key), e.width, q.Look.Cut))}
 	for _, l := range safetext.Block(body) {
@@ -46,19 +43,6 @@ func (q *Queue) shaped(item feed.Item, e edition) []string {
 		lines = append(lines, text.Wrap(l, e.width)...)
 	}
 	return lines
-}
-
-// encoded returns a request as it is stored, without what the API server notes for itself.
-func encoded(r *v1alpha1.AgentRequest, s shape) (string, error) {
-	r = r.DeepCopy()
-	r.ManagedFields = nil
-	r.APIVersion, r.Kind = v1alpha1.GroupVersion().String(), "AgentRequest"
-	if s == asJSON {
-		data, err := json.MarshalIndent(r, "", "  ")
-		return string(data), err //nolint:wrapcheck // the caller says what failed
-	}
-	data, err := yaml.Marshal(r)
-	return string(data), err //nolint:wrapcheck // the caller says what failed
 }
 
 // difference compares a request with the one before by the same agent, one of the same action if there is any.

@@ -24,7 +24,7 @@ func (q *Queue) whyNot(approve bool) string {
 		return cause
 	}
 	if len(q.marks) > 0 {
-		if n := q.unread(q.marked()); approve && n > 0 {
+		if n := len(q.unread(q.marked())); approve && n > 0 {
 			return fmt.Sprintf("%d of %d not read to the end", n, len(q.marks))
 		}
 		return ""

@@ -36,7 +36,7 @@ func Play(ctx context.Context, out io.Writer, cast Cast, mark string, ending []s
 		p.line("   %s", s.learn)
 		p.line("")
 		if s.act == approveSelf {
-			if err := cast.clear(ctx, state.Name); err != nil {
+			if err := cast.clear(ctx, s, state.Name); err != nil {
 				return err
 			}
 		}

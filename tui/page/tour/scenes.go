@@ -11,6 +11,8 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/decide"
+	"github.com/aip-dev/aip-dev/internal/journal"
 )
 
 // Agent is the gateway as the agent sees it. *client.Client satisfies it.
@@ -20,16 +22,10 @@ type Agent interface {
 	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
 }
 
-// Reviewer is the gateway as the reviewer sees it. *client.Client satisfies it.
-type Reviewer interface {
-	Approve(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
-	Deny(ctx context.Context, namespace, name string, r wire.Review) (wire.Reviewed, error)
-}
-
 // Cast is who takes part, and the names under which they do.
 type Cast struct {
 	Agent                   Agent
-	Reviewer                Reviewer
+	Reviewer                decide.Desk
 	AgentName, ReviewerName string
 }
 
@@ -112,12 +108,11 @@ var errPlot = errors.New("this environment decides otherwise")
 func (c Cast) decide(ctx context.Context, s scene, name string) (settled, error) {
 	var out settled
 	var err error
-	review := wire.Review{Reason: s.reason}
 	switch s.act {
 	case approve:
-		_, err = c.Reviewer.Approve(ctx, "", name, review)
+		err = c.review(ctx, s, name, journal.Approve, s.reason)
 	case deny:
-		_, err = c.Reviewer.Deny(ctx, "", name, review)
+		err = c.review(ctx, s, name, journal.Deny, s.reason)
 	case approveSelf:
 		_, err = c.Agent.Approve(ctx, "", name, wire.Review{Reason: "looks fine to me"})
 		if err == nil {
@@ -137,9 +132,18 @@ func (c Cast) decide(ctx context.Context, s scene, name string) (settled, error)
 	return out, nil
 }
 
+// review decides in the reviewer's name.
+func (c Cast) review(ctx context.Context, s scene, name, verb, reason string) error {
+	r := &v1alpha1.AgentRequest{}
+	r.Name, r.Namespace = name, s.asks.Namespace
+	r.Spec.AgentIdentity, r.Spec.Action, r.Spec.Target.URI = c.AgentName, s.asks.Action, s.asks.TargetURI
+	a := c.Reviewer.Send(ctx, decide.Order{Verb: verb, By: c.ReviewerName, Request: r, Review: wire.Review{Reason: reason}, Seen: journal.SeenPartial})
+	return a.Err
+}
+
 // clear denies what the tour left waiting, so that it does not stay in anybody's queue.
-func (c Cast) clear(ctx context.Context, name string) error {
-	if _, err := c.Reviewer.Deny(ctx, "", name, wire.Review{Reason: "the tour is over"}); err != nil {
+func (c Cast) clear(ctx context.Context, s scene, name string) error {
+	if err := c.review(ctx, s, name, journal.Deny, "the tour is over"); err != nil {
 		return fmt.Errorf("clear up: %w", err)
 	}
 	return nil

@@ -171,7 +171,7 @@ func (t *Tour) goOn(s scene) tea.Cmd {
 		return nil
 	}
 	return t.Do(func(ctx context.Context) tea.Msg {
-		if err := t.Cast.clear(ctx, name); err != nil {
+		if err := t.Cast.clear(ctx, s, name); err != nil {
 			return page.Notice{Level: page.Alert, Text: safetext.Line(err.Error())}
 		}
 		return nil

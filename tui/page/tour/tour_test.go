@@ -12,6 +12,7 @@ import (
 	"github.com/muesli/termenv"
 
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/tui/internal/drive"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
@@ -22,7 +23,7 @@ import (
 // stage is a cast over one fake gateway, which the agent sees with its own identity.
 func stage() (*fakegateway.Gateway, tour.Cast) {
 	g := fakegateway.New(time.Now, "aip-reviewer-1", "reviewer")
-	return g, tour.Cast{Agent: g.As("aip-agent-1"), Reviewer: g, AgentName: "aip-agent-1", ReviewerName: "aip-reviewer-1"}
+	return g, tour.Cast{Agent: g.As("aip-agent-1"), Reviewer: decide.Desk{Gateway: g}, AgentName: "aip-agent-1", ReviewerName: "aip-reviewer-1"}
 }
 
 func TestPlay(t *testing.T) {
