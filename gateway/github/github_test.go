@@ -15,7 +15,7 @@ import (
 )
 
 // asking returns a client of a server, with a token in a file.
-func asking(t *testing.T, g *testkit.GitHub, token string) *github.Client {
+func asking(t testing.TB, g *testkit.GitHub, token string) *github.Client {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {

@@ -92,32 +92,64 @@ func kubeconfigOf(t *testing.T, config *rest.Config) string {
 }
 
 // TestKilledAtEachWrite: hole: in the reference a crash between two writes loses an audit record for ever, or leaves the
-// target locked. Attack: kill -9 after each single write of the whole life of a request, with the agent reporting in
-// between. Proof: the request ends Completed, its target is free, and each event is recorded once. It does not run beside
-// the other tests, whose managers would do the work.
+// target locked. Attack: kill -9 after each single write of the whole life of a request, with the agent and the reviewer
+// acting in between. Proof: the request comes to its end, its target is free, and each event is recorded once. It does not
+// run beside the other tests, whose managers would do the work.
 func TestKilledAtEachWrite(t *testing.T) { //nolint:paralleltest // see above
-	w, path := still(t), kubeconfigOf(t, testkit.Kube(t))
-	r := w.ask(t, func(*v1alpha1.AgentRequest) {})
-	var wrote []string
-	for len(wrote) < 40 && !w.over(t, r) {
-		check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(r), r))
-		conditions := r.Status.Conditions
-		switch {
-		case r.Status.Phase == v1alpha1.PhaseApproved && !meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionExecuting):
-			w.report(t, r, v1alpha1.ConditionExecuting)
-		case r.Status.Phase == v1alpha1.PhaseExecuting && !meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionCompleted):
-			w.report(t, r, v1alpha1.ConditionCompleted)
-		}
-		wrote = append(wrote, runVictim(t, path))
+	path := kubeconfigOf(t, testkit.Kube(t))
+	const evaluated = "request.submitted policy.evaluated "
+	for name, life := range map[string]struct {
+		action, decision, report string
+		writes                   int
+		end                      v1alpha1.Phase
+		trail                    string
+	}{
+		"completed": {"ask", "", v1alpha1.ConditionCompleted, 11, v1alpha1.PhaseCompleted, begun + " request.completed lock.released"},
+		"approved, failed": {
+			"held-to-death", v1alpha1.DecisionApproved, v1alpha1.ConditionFailed, 11, v1alpha1.PhaseFailed, begun + " request.failed lock.released",
+		},
+		"denied": {"held-to-death", v1alpha1.DecisionDenied, "", 5, v1alpha1.PhaseDenied, evaluated + "request.denied"},
+	} {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // see above
+			w := still(t)
+			if life.decision != "" {
+				check(t, w.live.Create(t.Context(), holding(w.ns, life.action)))
+			}
+			r := w.ask(t, func(r *v1alpha1.AgentRequest) { r.Spec.Action = life.action })
+			var wrote []string
+			for len(wrote) < 40 && !w.over(t, r, len(strings.Fields(life.trail))) {
+				check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(r), r))
+				conditions := r.Status.Conditions
+				switch {
+				case held(r) && r.Spec.HumanApproval == nil:
+					w.decide(t, r, life.decision, "rev", "")
+				case r.Status.Phase == v1alpha1.PhaseApproved && !meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionExecuting):
+					w.report(t, r, v1alpha1.ConditionExecuting)
+				case r.Status.Phase == v1alpha1.PhaseExecuting && !meta.IsStatusConditionTrue(conditions, life.report):
+					w.report(t, r, life.report)
+				}
+				wrote = append(wrote, runVictim(t, path))
+			}
+			if len(wrote) < life.writes {
+				t.Errorf("%d writes: %s", len(wrote), wrote)
+			}
+			check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(r), r))
+			if r.Status.Phase != life.end || w.lock(t, r.Spec.Target.URI) != nil {
+				t.Errorf("phase %s, lock %v after %s", r.Status.Phase, w.lock(t, r.Spec.Target.URI), wrote)
+			}
+			w.trail(t, r, life.trail)
+		})
 	}
-	if len(wrote) < 11 {
-		t.Errorf("%d writes: %s", len(wrote), wrote)
+}
+
+// holding is a policy that asks for a reviewer for one action.
+func holding(namespace, action string) *v1alpha1.SafetyPolicy {
+	return &v1alpha1.SafetyPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "policy-"},
+		Spec: v1alpha1.SafetyPolicySpec{Rules: []v1alpha1.Rule{{
+			Name: "rule", Type: v1alpha1.RuleStateEvaluation, Action: v1alpha1.ActionRequireApproval, Expression: `request.spec.action == "` + action + `"`,
+		}}},
 	}
-	check(t, w.live.Get(t.Context(), client.ObjectKeyFromObject(r), r))
-	if r.Status.Phase != v1alpha1.PhaseCompleted || w.lock(t, r.Spec.Target.URI) != nil {
-		t.Errorf("phase %s, lock %v after %s", r.Status.Phase, w.lock(t, r.Spec.Target.URI), wrote)
-	}
-	w.trail(t, r, begun+" request.completed lock.released")
 }
 
 // still returns a world in which nothing drives requests forward.
@@ -130,12 +162,12 @@ func still(t *testing.T) world {
 	return world{store: kept, live: live, ns: ns.Name}
 }
 
-// over reports whether nothing is left to write about r.
-func (w world) over(t *testing.T, r *v1alpha1.AgentRequest) bool {
+// over reports whether all records of r are written and its target is free.
+func (w world) over(t *testing.T, r *v1alpha1.AgentRequest, records int) bool {
 	t.Helper()
 	var list v1alpha1.AuditRecordList
 	check(t, w.live.List(t.Context(), &list, client.InNamespace(w.ns)))
-	return len(list.Items) >= 7 && w.lock(t, r.Spec.Target.URI) == nil
+	return len(list.Items) >= records && w.lock(t, r.Spec.Target.URI) == nil
 }
 
 // runVictim runs one victim until it dies and returns what it wrote.

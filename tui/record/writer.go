@@ -111,7 +111,7 @@ func (w *writer) quote(s string) {
 	}
 }
 
-// field writes a value of the gateway, quoteField one of the agent. The label always is ours.
+// field writes a value of the gateway, quoteField one of the agent. The label is ours or one word of the agent's.
 func (w *writer) field(label string, value safe)      { w.labelled("  ", label, value, nil) }
 func (w *writer) quoteField(label string, value safe) { w.labelled(w.bar, label, value, nil) }
 
@@ -130,6 +130,10 @@ func (w *writer) quoteFieldIf(label string, value safe) {
 func (w *writer) labelled(lead, label string, value safe, style func(...string) string) {
 	label = safetext.Line(label)
 	room := max(labelWidth, text.Width(label)+1)
+	if room > labelWidth && room > w.width/2 { // a label that leaves no room has lines of its own
+		w.put(lead, safe(label), w.look.Dim.Render)
+		label, room = "", labelWidth
+	}
 	for i, l := range w.wrap(value, text.Width(lead)+room) {
 		margin := text.Spaces(room)
 		if i == 0 {
