@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,7 +54,9 @@ func Explain(r *v1alpha1.AgentRequest, policies []v1alpha1.SafetyPolicy) []Rule 
 }
 
 // path finds what an expression reads.
-func path() *regexp.Regexp { return regexp.MustCompile(`\b(?:request|target)(?:\.[A-Za-z_]\w*)+`) }
+func path() *regexp.Regexp {
+	return regexp.MustCompile(`\b(?:request|target|context|ctxData)(?:\.[A-Za-z_]\w*)+`)
+}
 
 // valuesIn returns the values of the paths in an expression, each once. A path that leads on into a value, as a call of
 // one of its functions does, counts up to that value.
@@ -93,16 +96,18 @@ func written(v any) string {
 	return string(data)
 }
 
-// vocabulary is what expressions can read: request as it is stored, and target as it was verified.
+// vocabulary is what expressions can read: request as it is stored, target as it was verified, and context, which ctxData
+// is another name for.
 func vocabulary(r *v1alpha1.AgentRequest) map[string]any {
 	request := map[string]any{}
 	if data, err := json.Marshal(r); err == nil {
 		_ = json.Unmarshal(data, &request) // what was just written can be read
 	}
-	target := map[string]any{}
+	context, target := map[string]any{}, map[string]any{}
 	if c := r.Status.ProviderContext; c != nil {
-		_ = json.Unmarshal(c.Raw, &target) // a context that is no object has no names
+		_ = json.Unmarshal(c.Raw, &context) // a context that is no object has no names
 	}
+	maps.Copy(target, context)
 	if v := r.Status.ControlPlaneVerification; v != nil {
 		for name, value := range map[string]any{
 			"exists": v.TargetExists, "hasActiveEndpoints": v.HasActiveEndpoints, "activeEndpointCount": v.ActiveEndpointCount,
@@ -113,5 +118,5 @@ func vocabulary(r *v1alpha1.AgentRequest) map[string]any {
 			}
 		}
 	}
-	return map[string]any{"request": request, "target": target}
+	return map[string]any{"request": request, "target": target, "context": context, "ctxData": context}
 }
