@@ -8,18 +8,21 @@ import (
 	"time"
 
 	"github.com/atotto/clipboard"
+	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/palette"
 	"github.com/aip-dev/aip-dev/tui/part/keys"
 )
 
-// press is what the palette asks for when an action is a key of the page below.
-type press struct{ key tea.KeyMsg }
-
-// visiting is what the palette asks for when an action opens a page.
-type visiting struct{ entry page.Entry }
+// What the palette asks for: a key of the page below, another page, or the end.
+type (
+	press    struct{ key tea.KeyMsg }
+	visiting struct{ entry page.Entry }
+	quitting struct{}
+)
 
 // everywhere are the keys that work on every page.
 func (r *root) everywhere() []page.Key {
@@ -33,20 +36,29 @@ func (r *root) everywhere() []page.Key {
 // actions is everything that can be done here and now: the keys of the page, the other pages, help and the end.
 func (r *root) actions() []palette.Action {
 	var all []palette.Action
-	add := func(k page.Key, do tea.Msg) {
-		all = append(all, palette.Action{Name: k.Help().Desc, Key: k.Help().Key, Off: k.Off, Do: do})
-	}
-	for _, k := range r.top().Keys() {
-		if msg, ok := keys.Press(k.Keys()[0]); ok {
-			add(k, press{msg})
-		}
+	for _, k := range append(r.top().Keys(), page.Key{Binding: r.keys.help}) {
+		all = append(all, pressing(k)...)
 	}
 	for _, e := range r.entries {
-		add(page.Key{Binding: e.Key}, visiting{e})
+		all = append(all, palette.Action{Name: e.Key.Help().Desc, Key: e.Key.Help().Key, Do: visiting{e}})
 	}
-	for _, k := range []page.Key{{Binding: r.keys.help}, {Binding: r.keys.quit}} {
-		if msg, ok := keys.Press(k.Keys()[0]); ok {
-			add(k, press{msg})
+	for _, k := range []key.Binding{r.keys.quit, r.keys.kill} {
+		all = append(all, palette.Action{Name: k.Help().Desc, Key: k.Help().Key, Do: quitting{}})
+	}
+	return all
+}
+
+// pressing are the actions of a key: one, or one for each of its names where they differ.
+func pressing(k page.Key) []palette.Action {
+	var all []palette.Action
+	for i, name := range k.Keys() {
+		msg, ok := keys.Press(name)
+		switch {
+		case !ok:
+		case k.Each == nil:
+			return []palette.Action{{Name: k.Help().Desc, Key: k.Help().Key, Off: k.Off, Do: press{msg}}}
+		case i < len(k.Each):
+			all = append(all, palette.Action{Name: safetext.Line(k.Each[i]), Key: name, Off: k.Off, Do: press{msg}})
 		}
 	}
 	return all
@@ -65,6 +77,8 @@ func (r *root) choose(a palette.Action) tea.Cmd {
 		return r.press(do.key)
 	case visiting:
 		return r.visit(do.entry)
+	case quitting:
+		return r.quit()
 	default:
 		return nil
 	}

@@ -30,24 +30,6 @@ func TestPalette(t *testing.T) {
 	})
 }
 
-// Every action that the help lists is in the palette.
-func TestPaletteIsComplete(t *testing.T) {
-	onScreen(t, 100, 30, 3, plain(), nil, func(s *screen) {
-		names := map[string]bool{}
-		if all := s.root.actions(); len(all) < 15 {
-			t.Errorf("%d actions", len(all))
-		}
-		for _, a := range s.root.actions() {
-			names[a.Name] = true
-		}
-		for _, k := range s.root.top().Keys() {
-			if !names[k.Help().Desc] {
-				t.Errorf("%q is not in the palette", k.Help().Desc)
-			}
-		}
-	})
-}
-
 func TestCopy(t *testing.T) {
 	var out bytes.Buffer
 	onScreen(t, 100, 30, 1, plain(), func(o *Options) {

@@ -42,6 +42,17 @@ func (p *pending) do(ctx context.Context) page.Do {
 	}
 }
 
+// interruptible makes commands whose calls are told to end when ctx does, and get the time for it.
+func (p *pending) interruptible(ctx context.Context) page.Do {
+	return func(call func(context.Context) tea.Msg) tea.Cmd {
+		p.calls.Add(1)
+		return func() tea.Msg {
+			defer p.calls.Done()
+			return call(ctx)
+		}
+	}
+}
+
 // wait returns when no decision is on its way, or decisionLimit is over.
 func (p *pending) wait() {
 	done := make(chan struct{})

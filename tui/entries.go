@@ -18,16 +18,23 @@ import (
 
 // entries are the pages that can be opened from everywhere. Adding a page is a line here.
 func entries(o Options, look theme.Theme, do page.Do) []page.Entry {
+	changes := o.Commands != nil
 	bind := func(name, title string) key.Binding {
 		return key.NewBinding(key.WithKeys(name), key.WithHelp(name, title))
 	}
 	zone := func() *time.Location { return o.Now().Location() }
 	all := []page.Entry{
 		{Key: bind("A", "audit trail"), New: func() page.Page { return audit.New(look, o.Gateway, do, zone()) }},
-		{Key: bind("I", "agents and reviewers"), New: func() page.Page { return agents.New(look, o.Gateway, o.Identities, do, zone()) }},
+		{Key: bind("I", "agents and reviewers"), New: func() page.Page {
+			return agents.New(agents.Options{
+				Look: look, Source: o.Gateway, Known: o.Identities, Do: do, Zone: zone(), Changes: changes, ReadOnly: o.ReadOnly,
+			})
+		}},
 	}
 	if o.Policies != nil {
-		all = append(all, page.Entry{Key: bind("P", "policies"), New: func() page.Page { return policies.New(look, o.Policies, do) }})
+		all = append(all, page.Entry{Key: bind("P", "policies"), New: func() page.Page {
+			return policies.New(policies.Options{Look: look, Source: o.Policies, Do: do, Identity: o.Identity, Changes: changes, ReadOnly: o.ReadOnly})
+		}})
 	}
 	if o.Tokens != nil {
 		all = append(all, page.Entry{Key: bind("T", "token"), New: func() page.Page { return tokens.New(look, o.Tokens, o.Identity, do) }})

@@ -9,6 +9,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/page/help"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
@@ -71,19 +72,10 @@ func (r *root) banner() string {
 	return what + ": " + safetext.Line(r.snapshot.Cause)
 }
 
-// keyLines draws the keys of the page in n lines, as many as there is room for. Help and quit always are there.
+// keyLines draws the keys of the page in n lines, as many as there is room for. The help always is there.
 func (r *root) keyLines(n int) []string {
 	const gap = "   "
-	var everywhere string
-	if len(r.stack) == 1 {
-		for _, k := range []key.Binding{r.keys.palette, r.keys.help, r.keys.quit} {
-			everywhere += r.hint(k.Help().Key, k.Help().Desc) + gap
-		}
-		everywhere = strings.TrimSuffix(everywhere, gap) + " "
-		if r.width < narrow {
-			everywhere = r.hint(r.keys.help.Help().Key, r.keys.help.Help().Desc) + " "
-		}
-	}
+	everywhere := r.always(gap)
 	hints := r.hints(r.top().Keys())
 	lines := make([]string, n)
 	for i := range lines {
@@ -109,11 +101,35 @@ func (r *root) keyLines(n int) []string {
 	return lines
 }
 
+// always are the keys that every page has. Pages above the first are left by a key of their own.
+func (r *root) always(gap string) string {
+	shown := []key.Binding{r.keys.palette, r.keys.help}
+	_, brief := r.top().(*help.Help)
+	switch {
+	case brief:
+		return ""
+	case r.width < narrow:
+		shown = shown[1:]
+	case len(r.stack) == 1:
+		shown = append(shown, r.keys.quit)
+	}
+	var words []string
+	for _, k := range shown {
+		if k.Help().Key != "" {
+			words = append(words, r.hint(k.Help().Key, k.Help().Desc))
+		}
+	}
+	return strings.Join(words, gap) + " "
+}
+
 // hints writes the keys. Neighbours that are off for the same cause share it.
 func (r *root) hints(keys []page.Key) []string {
 	var hints []string
 	for i := 0; i < len(keys); i++ {
 		k := keys[i]
+		if k.Help().Key == "" {
+			continue // it has a name only
+		}
 		if k.Off == "" {
 			hints = append(hints, r.hint(k.Help().Key, k.Help().Desc))
 			continue

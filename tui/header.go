@@ -21,6 +21,9 @@ type part struct {
 	right  bool
 }
 
+// leastGap keeps where we are apart from who we are.
+const leastGap = 3
+
 // header says where we are, whether the picture is live, and who we are.
 func (r *root) header() string {
 	plain := r.look.Plain
@@ -40,7 +43,7 @@ func (r *root) header() string {
 	for {
 		left, right := r.lay(parts, false), r.lay(parts, true)
 		gap := r.width - text.Width(left) - text.Width(right) - 2
-		if gap >= 1 || len(parts) == 1 {
+		if gap >= leastGap || len(parts) == 1 {
 			return text.Cut(" "+left+text.Spaces(gap)+right, r.width, r.look.Cut)
 		}
 		parts = withoutLightest(parts)

@@ -10,10 +10,13 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/help"
 	"github.com/aip-dev/aip-dev/tui/page/palette"
+	"github.com/aip-dev/aip-dev/tui/page/run"
+	"github.com/aip-dev/aip-dev/tui/part/keys"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -51,8 +54,9 @@ type root struct {
 	Options
 	look theme.Theme
 	keys keyMap
-	live page.Do
-	feed *feed.Feed
+	// live runs what ends with the program, graceful what gets the time to end well then.
+	live, graceful page.Do
+	feed           *feed.Feed
 
 	width, height int
 	stack         []page.Page
@@ -122,6 +126,10 @@ func (r *root) handle(msg tea.Msg) tea.Cmd {
 	case page.Back:
 		r.back()
 		return nil
+	case run.Open:
+		return r.open(run.New(run.Options{Look: r.look, Do: r.graceful, Commands: r.Commands, Steps: msg.Steps}))
+	case run.Ended:
+		return r.ended(msg)
 	case tea.MouseMsg:
 		return r.point(msg)
 	case page.Copy:
@@ -156,6 +164,8 @@ func (r *root) press(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	case r.prompt() != nil, r.wantsItself(msg):
 		return r.top().Update(msg)
+	case len(r.stack) > 1 && msg.Type == tea.KeyRunes && len(msg.Runes) > 1 && !msg.Paste && !keys.ByName(msg):
+		return r.pressEach(msg.Runes)
 	case key.Matches(msg, r.keys.help):
 		return r.open(r.help())
 	case key.Matches(msg, r.keys.palette):
@@ -169,6 +179,19 @@ func (r *root) press(msg tea.KeyMsg) tea.Cmd {
 		}
 	}
 	return r.top().Update(msg)
+}
+
+// pressEach presses keys that the terminal handed over at once, as it does with a key held down, up to one that asks
+// something: what was typed blindly is no answer.
+func (r *root) pressEach(runes []rune) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, one := range runes {
+		if r.prompt() != nil {
+			break
+		}
+		cmds = append(cmds, r.press(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{one}}))
+	}
+	return tea.Batch(cmds...)
 }
 
 // wantsItself reports whether the page on top of another uses a key in its own way.
@@ -202,6 +225,19 @@ func (r *root) help() page.Page {
 	return help.New(r.look, sections...)
 }
 
+// ended says what became of a command that is not looked at any more. What the pages show may be another by now.
+func (r *root) ended(e run.Ended) tea.Cmd {
+	cmd := tea.Batch(r.tell(e), r.tell(page.Changed{}))
+	if r.top() == page.Page(e.Page) {
+		return cmd
+	}
+	notice := page.Notify(page.Good, r.look.Approved+" done: "+safetext.Line(e.Line))
+	if e.Err != nil {
+		notice = page.Notify(page.Alert, r.look.Failed+" failed: "+safetext.Line(e.Line)+": "+safetext.Line(e.Err.Error()))
+	}
+	return tea.Batch(cmd, notice)
+}
+
 func (r *root) top() page.Page { return r.stack[len(r.stack)-1] }
 
 // tell gives a message to every page.
@@ -215,6 +251,7 @@ func (r *root) tell(msg tea.Msg) tea.Cmd {
 
 // open puts a page on top. It learns what the others know.
 func (r *root) open(p page.Page) tea.Cmd {
+	keys.Give(r.Keys, bindings(p), r.ours()...)
 	r.stack = append(r.stack, p)
 	r.resize(p)
 	return tea.Batch(p.Init(), p.Update(r.clock.Tick), p.Update(r.snapshot))

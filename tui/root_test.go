@@ -225,18 +225,6 @@ func TestQuitAndHelpAreTypable(t *testing.T) {
 	})
 }
 
-// Help lists the keys that the footer could not.
-func TestHelpIsComplete(t *testing.T) {
-	onScreen(t, 200, 60, 3, plain(), nil, func(s *screen) {
-		keys := s.root.top().Keys()
-		s.Press("?")
-		for _, k := range keys {
-			s.wants(k.Help().Key + " ")
-			s.wants(k.Help().Desc)
-		}
-	})
-}
-
 func TestComesBack(t *testing.T) {
 	onScreen(t, 120, 40, 8, plain(), nil, func(s *screen) {
 		s.Press("j", "j")

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/aip-dev/aip-dev/internal/decide"
@@ -23,9 +20,9 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/environment"
 	"github.com/aip-dev/aip-dev/tui/page/policies"
 	"github.com/aip-dev/aip-dev/tui/page/queue"
+	"github.com/aip-dev/aip-dev/tui/page/run"
 	"github.com/aip-dev/aip-dev/tui/page/tokens"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
-	"github.com/aip-dev/aip-dev/tui/part/keys"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/part/paint"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -63,9 +60,11 @@ type Options struct {
 	Tokens tokens.Source
 	// Policies reads the SafetyPolicies, for which the gateway asks for the admin role; it may be nil.
 	Policies policies.Source
-	// Identities are the clients that the environment knows, Environs what there is to tell about it; both may be nil.
-	Identities []agents.Identity
+	// Identities returns the clients that the environment knows, Environs what there is to tell about it; both may be nil.
+	Identities func() []agents.Identity
 	Environs   environment.Source
+	// Commands runs commands of this program, to add and remove agents and policies; it may be nil.
+	Commands run.Commands
 	// URL is the address of the gateway, for commands that are copied.
 	URL string
 	// Native also uses the clipboard of this machine, beside that of the terminal.
@@ -135,45 +134,25 @@ func look(o Options) theme.Theme {
 func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, error) {
 	decisions := newPending()
 	live := untilEnd(ctx)
-	all := entries(o, look, live)
-	everywhere := newKeyMap()
-	bindings := everywhere.all()
-	var first page.Page
+	r := &root{
+		Options: o, look: look, keys: newKeyMap(), osc: osc.Find(os.Getenv), live: live, graceful: decisions.interruptible(ctx),
+		feed: feed.New(o.Gateway, o.Now),
+	}
 	if o.Tour != nil {
 		t := *o.Tour
 		t.Look, t.Do = look, live // a slow machine may take its time
-		first, all = tour.New(t), nil
+		r.stack = []page.Page{tour.New(t)}
 	} else {
-		q := queue.New(queue.Options{
+		r.entries = entries(o, look, live)
+		r.stack = []page.Page{queue.New(queue.Options{
 			Look: look, Desk: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "tui"},
 			Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
 			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
 			Tabs: append(queue.Tabs(), o.Tabs...),
-		})
-		first = q
-		bindings = append(bindings, q.Bindings()...)
+		})}
 	}
-	if err := rebind(o.Keys, bindings); err != nil {
+	if err := r.rebind(); err != nil {
 		return nil, nil, err
 	}
-	return &root{
-		Options: o, look: look, entries: all, keys: everywhere,
-		osc: osc.Find(os.Getenv), live: live, feed: feed.New(o.Gateway, o.Now),
-		stack: []page.Page{first},
-	}, decisions, nil
-}
-
-// rebind gives actions the keys that people wish for. Enter never decides anything.
-func rebind(wishes map[string]string, bindings []*key.Binding) error {
-	for words, names := range wishes {
-		if strings.HasPrefix(words, "approve") || words == "deny" {
-			if slices.Contains(strings.Fields(names), "enter") {
-				return failure.New(failure.Usage, nil, "keys: enter is wanted for %q, and Enter never decides anything", words)
-			}
-		}
-	}
-	if err := keys.Rebind(wishes, bindings...); err != nil {
-		return failure.Wrap(err, failure.Usage, nil, "")
-	}
-	return nil
+	return r, decisions, nil
 }

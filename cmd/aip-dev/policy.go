@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,9 +17,10 @@ import (
 )
 
 func newPolicy(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "Check and test SafetyPolicies before they are applied", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "policy", Short: "Check, test, apply and remove SafetyPolicies", Args: cobra.NoArgs}
 	check := &cobra.Command{
 		Use: "check FILE...", Short: "Compile the rules of SafetyPolicies, as the gateway does", Args: cobra.MinimumNArgs(1),
+		Long:    "Compile the rules of SafetyPolicies, as the gateway does. The file - is the standard input.",
 		Example: "  aip-dev policy check policies/*.yaml",
 		RunE:    func(_ *cobra.Command, files []string) error { return a.checkPolicies(files) },
 	}
@@ -40,13 +42,17 @@ docs/policies.md has all fields.`,
 		Example: "  aip-dev policy test policies/guard-test.yaml",
 		RunE:    func(c *cobra.Command, files []string) error { return a.testPolicies(c.Context(), files) },
 	}
-	c.AddCommand(check, test)
+	c.AddCommand(check, test, newPolicyApply(a), newPolicyRemove(a))
 	return c
 }
 
-// readPolicies reads a file of policies and examples.
-func readPolicies(file string) ([]v1alpha1.SafetyPolicy, []policy.Test, error) {
-	text, err := os.ReadFile(file)
+// readPolicies reads a file of policies and examples; - is the standard input.
+func (a *app) readPolicies(file string) ([]v1alpha1.SafetyPolicy, []policy.Test, error) {
+	read := os.ReadFile
+	if file == "-" {
+		read = func(string) ([]byte, error) { return io.ReadAll(a.in) }
+	}
+	text, err := read(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, failure.Wrap(err, failure.NotFound, nil, "read %s", file)
 	}
@@ -64,33 +70,44 @@ func readPolicies(file string) ([]v1alpha1.SafetyPolicy, []policy.Test, error) {
 const whatCanBeNamed = "An expression can name request (the AgentRequest), target (what is known of its target) and context, and must yield a bool."
 
 func (a *app) checkPolicies(files []string) error {
+	_, err := a.compiled(files, func(p *v1alpha1.SafetyPolicy) error {
+		return a.print(fmt.Sprintf("%s   %s   ok\n", p.Name, plural(len(p.Spec.Rules), "rule", "rules")))
+	})
+	return err
+}
+
+// compiled reads the policies of files and tells of each whose rules compile. The error names the faults of the others.
+func (a *app) compiled(files []string, tell func(*v1alpha1.SafetyPolicy) error) ([]v1alpha1.SafetyPolicy, error) {
+	var all []v1alpha1.SafetyPolicy
 	var faults []string
 	for _, file := range files {
-		policies, _, err := readPolicies(file)
+		policies, _, err := a.readPolicies(file)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(policies) == 0 {
-			return failure.New(failure.Failed, nil, "%s holds no SafetyPolicy", file)
+			return nil, failure.New(failure.Failed, nil, "%s holds no SafetyPolicy", file)
 		}
 		for i := range policies {
 			p := &policies[i]
 			found := policy.Check(p)
-			if len(found) == 0 {
-				if err := a.print(fmt.Sprintf("%s   %s   ok\n", p.Name, plural(len(p.Spec.Rules), "rule", "rules"))); err != nil {
-					return err
-				}
-			}
 			for _, f := range found {
 				faults = append(faults, fmt.Sprintf("%s: SafetyPolicy %s: %s%s", file, p.Name, f.Error(), pointAt(p, f)))
 			}
+			if len(found) > 0 {
+				continue
+			}
+			if err := tell(p); err != nil {
+				return nil, err
+			}
 		}
+		all = append(all, policies...)
 	}
 	if len(faults) > 0 {
-		return failure.New(failure.Failed, []string{"aip-dev policy test --help  # try rules on examples"},
+		return nil, failure.New(failure.Failed, []string{"aip-dev policy test --help  # try rules on examples"},
 			"%s\n%s", strings.Join(faults, "\n"), whatCanBeNamed)
 	}
-	return nil
+	return all, nil
 }
 
 // pointAt shows the line of an expression that a fault is about and marks the place.
@@ -107,7 +124,7 @@ func pointAt(p *v1alpha1.SafetyPolicy, f policy.RuleError) string {
 func (a *app) testPolicies(ctx context.Context, files []string) error {
 	failed, run := 0, 0
 	for _, file := range files {
-		policies, tests, err := readPolicies(file)
+		policies, tests, err := a.readPolicies(file)
 		if err != nil {
 			return err
 		}
@@ -115,7 +132,7 @@ func (a *app) testPolicies(ctx context.Context, files []string) error {
 			return failure.New(failure.Failed, []string{"aip-dev policy test --help  # what a file of examples looks like"}, "%s holds no %s", file, policy.KindTest)
 		}
 		for i := range tests {
-			set, err := policiesOf(file, policies, &tests[i])
+			set, err := a.policiesOf(file, policies, &tests[i])
 			if err != nil {
 				return err
 			}
@@ -134,13 +151,13 @@ func (a *app) testPolicies(ctx context.Context, files []string) error {
 }
 
 // policiesOf compiles the policies that a document of examples is about.
-func policiesOf(file string, policies []v1alpha1.SafetyPolicy, test *policy.Test) (*policy.Set, error) {
+func (a *app) policiesOf(file string, policies []v1alpha1.SafetyPolicy, test *policy.Test) (*policy.Set, error) {
 	all := append([]v1alpha1.SafetyPolicy(nil), policies...)
 	for _, name := range test.Policies {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(file), name)
 		}
-		more, _, err := readPolicies(name)
+		more, _, err := a.readPolicies(name)
 		if err != nil {
 			return nil, err
 		}

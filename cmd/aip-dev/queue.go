@@ -18,6 +18,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/tui"
+	"github.com/aip-dev/aip-dev/tui/page/agents"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
 	"github.com/aip-dev/aip-dev/tui/plain"
 )
@@ -94,7 +95,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			return t.Expiry, ok
 		},
 		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Keys: wishes.Keys, Tabs: wishes.Tabs, Hold: o.hold,
-		Identities: identities(s), Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
+		Identities: func() []agents.Identity { return a.identities(s) }, Commands: queueCommands{a}, Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")

@@ -22,10 +22,16 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/policies"
 )
 
-// identities are the clients of an environment, as the queue shows them.
-func identities(s *session.Session) []agents.Identity {
-	all := make([]agents.Identity, len(s.Facts.Identity.Clients))
-	for i, c := range s.Facts.Identity.Clients {
+// identities are the clients of an environment at the moment, or those that it had at the start, as the queue shows them.
+func (a *app) identities(s *session.Session) []agents.Identity {
+	facts := s.Facts
+	if folder, err := a.folder(); err == nil {
+		if now, err := folder.Facts(); err == nil {
+			facts = now
+		}
+	}
+	all := make([]agents.Identity, len(facts.Identity.Clients))
+	for i, c := range facts.Identity.Clients {
 		all[i] = agents.Identity{ID: c.ID, Role: c.Role}
 	}
 	return all

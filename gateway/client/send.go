@@ -37,6 +37,9 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	case int64(len(body)) > c.maxAnswer:
 		return fmt.Errorf("the answer to %s %s is larger than %d bytes: ask for less", method, path, c.maxAnswer)
 	}
+	if out == nil {
+		return nil // the answer says nothing that matters
+	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return fmt.Errorf("decode the answer to %s %s: %w", method, path, err)
 	}

@@ -47,6 +47,12 @@ type Leaver interface {
 	Leave() []tea.Cmd
 }
 
+// Rebindable is a Page whose keys people may choose.
+type Rebindable interface {
+	// Bindings are those keys. They are changed before the page is shown, and not after.
+	Bindings() []*key.Binding
+}
+
 // Explainer is a Page that draws signs.
 type Explainer interface {
 	// Signs are those signs, in the order in which the help lists them.
@@ -64,6 +70,8 @@ type Key struct {
 	key.Binding
 	// Off says in a few words why the key does nothing now; it is empty when it works.
 	Off string
+	// Each says what each of the keys of the binding does, where that differs; keys beyond it do nothing.
+	Each []string
 }
 
 // Do makes a command of a call that takes time. The call gets a context that ends with the program or after a limit.
@@ -100,6 +108,9 @@ func Notify(level Level, text string) tea.Cmd {
 
 // Copy puts a text into the clipboard. What names it in a notice. The text may be anything; it never reaches the screen.
 type Copy struct{ What, Text string }
+
+// Changed says that something was changed that pages show: they read again.
+type Changed struct{}
 
 // Entry is a page that can be opened from everywhere.
 type Entry struct {

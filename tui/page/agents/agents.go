@@ -26,19 +26,36 @@ type Source interface {
 	List(ctx context.Context, o client.ListOptions) ([]v1alpha1.AgentRequest, error)
 }
 
+// Options are what the page is made of.
+type Options struct {
+	Look   theme.Theme
+	Source Source
+	// Known returns the identities of the environment, nil when it has none; agents that only requests tell of are added.
+	Known func() []Identity
+	Do    page.Do
+	Zone  *time.Location
+	// Changes says that identities can be added and removed from here, by the commands of the program.
+	Changes  bool
+	ReadOnly bool
+}
+
 const every = 10 * time.Second
 
-// New returns the page. Known are the identities of the environment; agents that only requests tell of are added.
-func New(look theme.Theme, source Source, known []Identity, do page.Do, zone *time.Location) *browse.Page {
+// New returns the page.
+func New(o Options) *browse.Page {
 	return browse.New(browse.Options{
-		Title: "Agents and reviewers", Look: look, Do: do, Every: every, Empty: "nobody yet: aip-dev agent add NAME",
+		Title: "Agents and reviewers", Look: o.Look, Do: o.Do, Every: every, Empty: "nobody yet: aip-dev agent add NAME", Actions: o.actions(),
 		Columns: []browse.Column{{Title: "IDENTITY", Width: 26}, {Title: "ROLE", Width: 10}, {Title: "WAIT", Width: 5}, {Title: "ALL"}},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
-			requests, err := source.List(ctx, client.ListOptions{AllNamespaces: true})
+			requests, err := o.Source.List(ctx, client.ListOptions{AllNamespaces: true})
 			if err != nil {
 				return nil, fmt.Errorf("read the requests: %w", err)
 			}
-			return rows(requests, known, zone), nil
+			var known []Identity
+			if o.Known != nil {
+				known = o.Known()
+			}
+			return rows(requests, known, o.Zone), nil
 		},
 	})
 }
@@ -110,7 +127,5 @@ func (t *tally) row(zone *time.Location) browse.Row {
 			browse.Line{Name: "action", Value: t.last.Spec.Action}, browse.Line{Name: "target", Value: t.last.Spec.Target.URI},
 			browse.Line{Name: "reason", Value: t.last.Spec.Reason})
 	}
-	detail = append(detail, browse.Line{Title: "CHANGE"}, browse.Line{Name: "one more", Value: "aip-dev agent add NAME"},
-		browse.Line{Name: "take away", Value: "aip-dev agent remove NAME"})
 	return browse.Row{ID: t.ID, Detail: detail, Cells: []string{t.ID, t.Role, fmt.Sprint(t.waits), fmt.Sprint(t.all)}}
 }

@@ -12,6 +12,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/list"
 	"github.com/aip-dev/aip-dev/tui/part/pager"
@@ -55,6 +56,8 @@ type Options struct {
 	Every time.Duration
 	// Empty says what to think of it when there are no rows.
 	Empty string
+	// Actions are what can be done on the page besides reading.
+	Actions []Action
 }
 
 // Page is the page.
@@ -72,6 +75,8 @@ type Page struct {
 	drawn                  drawn
 	filter                 string
 	search                 *prompt.Prompt
+	question               Question
+	snapshot               feed.Snapshot
 	loaded, loading, whole bool
 	failure                string
 	now, asked             time.Time
@@ -84,6 +89,9 @@ type drawn struct {
 	rev   int
 }
 
+// cached is how old an answer of the gateway may be.
+const cached = time.Second
+
 type keyMap struct{ up, down, first, last, textDown, textUp, open, filter, reload, back, accept, cancel key.Binding }
 
 func bind(shown, does string, keys ...string) key.Binding {
@@ -92,6 +100,7 @@ func bind(shown, does string, keys ...string) key.Binding {
 
 // New returns the page, which loads when it is opened.
 func New(o Options) *Page {
+	o.Actions = slices.Clone(o.Actions)
 	return &Page{Options: o, keys: keyMap{
 		up: bind("k", "up", "k", "up"), down: bind("j", "down", "j", "down"), first: bind("home", "first", "home", "<"),
 		last: bind("G", "last", "G", "end", ">"), textDown: bind("J", "read on", "J", "pgdown"), textUp: bind("K", "read back", "K", "pgup"),
@@ -101,7 +110,7 @@ func New(o Options) *Page {
 }
 
 // loaded is the answer of Load.
-type answer struct {
+type loaded struct {
 	page *Page
 	rows []Row
 	err  error
@@ -116,9 +125,9 @@ func (p *Page) load() tea.Cmd {
 	}
 	p.loading = true
 	p.asked = p.now
-	return p.Do(func(ctx context.Context) tea.Msg {
+	return p.Options.Do(func(ctx context.Context) tea.Msg {
 		rows, err := p.Load(ctx)
-		return answer{page: p, rows: rows, err: err}
+		return loaded{page: p, rows: rows, err: err}
 	})
 }
 
@@ -140,10 +149,15 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		if p.Every > 0 && p.now.Sub(p.asked) >= p.Every {
 			cmd = p.load()
 		}
-	case answer:
+	case loaded:
 		if msg.page == p {
 			p.take(msg)
 		}
+	case feed.Snapshot:
+		p.snapshot = msg
+	case page.Changed:
+		cmd = p.load()
+		p.asked = p.now.Add(cached - p.Every) // once more, the gateway may have answered from a cache
 	case tea.KeyMsg:
 		cmd = p.press(msg)
 	}
@@ -159,7 +173,7 @@ func (p *Page) Next() time.Time {
 	return p.asked.Add(p.Every)
 }
 
-func (p *Page) take(a answer) {
+func (p *Page) take(a loaded) {
 	p.loading = false
 	if a.err != nil {
 		p.failure = safetext.Line(a.err.Error())
@@ -201,7 +215,10 @@ func (p *Page) point(at int) {
 
 func (p *Page) press(msg tea.KeyMsg) tea.Cmd {
 	k := p.keys
-	if p.search != nil {
+	switch {
+	case p.question != nil:
+		return p.answer(msg)
+	case p.search != nil:
 		return p.typeFilter(msg)
 	}
 	step := func(by int) {
@@ -249,6 +266,8 @@ func (p *Page) pressRest(msg tea.KeyMsg) tea.Cmd {
 		p.search = &line
 	case key.Matches(msg, k.reload):
 		return p.load()
+	default:
+		return p.act(msg)
 	}
 	return nil
 }
@@ -274,10 +293,13 @@ func (p *Page) typeFilter(msg tea.KeyMsg) tea.Cmd {
 // Keys implements page.Page.
 func (p *Page) Keys() []page.Key {
 	k := p.keys
-	if p.search != nil {
+	switch {
+	case p.question != nil:
+		return p.question.Keys()
+	case p.search != nil:
 		return []page.Key{{Binding: k.accept}, {Binding: k.cancel}}
 	}
-	keys := []page.Key{{Binding: k.back}}
+	keys := append([]page.Key{{Binding: k.back}}, p.actionKeys()...)
 	if len(p.shown) > 0 {
 		keys = append(keys, page.Key{Binding: k.open})
 	}
@@ -299,7 +321,10 @@ func (p *Page) Title() string { return p.Options.Title }
 
 // Prompt implements page.Prompter.
 func (p *Page) Prompt() []string {
-	if p.search == nil {
+	switch {
+	case p.question != nil:
+		return p.question.Lines(p.width)
+	case p.search == nil:
 		return nil
 	}
 	const lead = " filter: "

@@ -8,7 +8,9 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/keys"
 	"github.com/aip-dev/aip-dev/tui/part/pager"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -41,6 +43,9 @@ func New(look theme.Theme, sections ...Section) *Help {
 		back: key.NewBinding(key.WithKeys("esc", "?", "q"), key.WithHelp("esc", "back")),
 	}
 }
+
+// Bindings implements page.Rebindable.
+func (h *Help) Bindings() []*key.Binding { return []*key.Binding{&h.up, &h.down, &h.back} }
 
 // Init implements page.Page.
 func (h *Help) Init() tea.Cmd { return nil }
@@ -92,6 +97,13 @@ func (h *Help) lines() []string {
 	for _, s := range h.sections {
 		lines = append(lines, "", " "+h.look.Title.Render(s.Title))
 		for _, k := range s.Keys {
+			for i, does := range k.Each[:min(len(k.Each), len(k.Keys()))] {
+				line := "   " + h.look.Accent.Render(text.Fit(k.Keys()[i], keyWidth, "")) + safetext.Line(does)
+				lines = append(lines, text.Cut(line, h.width, h.look.Cut))
+			}
+			if k.Each != nil {
+				continue
+			}
 			line := "   " + h.look.Accent.Render(text.Fit(k.Help().Key, keyWidth, "")) + k.Help().Desc
 			if also := others(k); also != "" {
 				line += h.look.Dim.Render(", also " + also)
@@ -112,6 +124,9 @@ func (h *Help) lines() []string {
 func others(k page.Key) string {
 	var names []string
 	for _, name := range k.Keys() {
+		if msg, _ := keys.Press(name); keys.ByName(msg) {
+			continue // it has no other
+		}
 		name = strings.ReplaceAll(name, "+", "-")
 		switch name {
 		case "up", "down":

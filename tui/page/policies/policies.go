@@ -22,15 +22,28 @@ type Source interface {
 	SafetyPolicies(ctx context.Context, namespace string) ([]v1alpha1.SafetyPolicy, error)
 }
 
+// Options are what the page is made of.
+type Options struct {
+	Look   theme.Theme
+	Source Source
+	Do     page.Do
+	// Identity is who applies and removes policies; empty leaves it to the command.
+	Identity string
+	// Changes says that policies can be checked, applied and removed from here, by the commands of the program.
+	Changes  bool
+	ReadOnly bool
+}
+
 const every = 10 * time.Second
 
 // New returns the page.
-func New(look theme.Theme, source Source, do page.Do) *browse.Page {
+func New(o Options) *browse.Page {
 	return browse.New(browse.Options{
-		Title: "Policies", Look: look, Do: do, Every: every, Empty: "no policy: what no rule matches is decided by the gateway's --default-action",
+		Title: "Policies", Look: o.Look, Do: o.Do, Every: every, Actions: o.actions(),
+		Empty:   "no policy: what no rule matches is decided by the gateway's --default-action",
 		Columns: []browse.Column{{Title: "NAME", Width: 26}, {Title: "VALID", Width: 7}, {Title: "RULES", Width: 5}, {Title: "FIRST RULE"}},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
-			all, err := source.SafetyPolicies(ctx, "")
+			all, err := o.Source.SafetyPolicies(ctx, "")
 			if err != nil {
 				return nil, fmt.Errorf("read the policies: %w", err)
 			}

@@ -69,8 +69,8 @@ func (f *form) templates() []string {
 // blocked says why the form cannot be sent at the moment; it is empty when it can. Of several requests, those that
 // cannot be decided any more come back when it is their turn.
 func (f *form) blocked(q *Queue) string {
-	if !q.snapshot.Current() {
-		return offline(q.snapshot)
+	if offline := q.snapshot.Offline(); offline != "" {
+		return offline
 	}
 	if !f.marked {
 		if cause := q.stale(f.item()); cause != "" {
@@ -191,7 +191,7 @@ func (q *Queue) formLines() []string {
 	if cause := f.blocked(q); cause != "" {
 		foot = " enter: " + q.Look.Soon.Render(cause) + "   esc back"
 	} else if q.holds(f.items) {
-		foot += q.Look.Dim.Render(fmt.Sprintf("   sent after %s, %s takes it back", seconds(q.Hold), q.keys.undo.Help().Key))
+		foot += q.Look.Dim.Render(fmt.Sprintf("   sent after %s, %s takes it back", seconds(q.Hold), shown(q.keys.undo)))
 	}
 	if f.reason.Full() {
 		foot += "   full"

@@ -52,16 +52,13 @@ func (q *Queue) gradable() bool {
 
 // whyNotGrade says why the request cannot be graded; it is empty when it can.
 func (q *Queue) whyNotGrade() string {
-	who := q.snapshot.Who
 	_, sent := q.sent[q.cursor.key]
 	switch {
 	case q.ReadOnly:
 		return "read-only"
-	case !q.snapshot.Current() || who == nil:
-		return offline(q.snapshot)
-	case !mayReview(*who):
-		return fmt.Sprintf("role %s may not, reviewer may", safetext.ID(who.Role))
-	case isOwn(q.cursor.item.AgentRequest, who.Identity):
+	case q.snapshot.Lacks(reviewer) != "":
+		return q.snapshot.Lacks(reviewer)
+	case isOwn(q.cursor.item.AgentRequest, q.snapshot.Who.Identity):
 		return "own request, use another reviewer"
 	case sent:
 		return "being sent"

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/keys"
 )
 
 // keyMap are the keys of the page. No two are the same, and Enter decides nothing.
@@ -65,15 +67,18 @@ func newKeyMap() keyMap {
 	}
 }
 
-// Bindings are the keys that people may choose others for. Those of the forms are not among them.
+// Bindings implements page.Rebindable. The keys of the forms are not among them.
 func (q *Queue) Bindings() []*key.Binding {
 	k := &q.keys
 	return []*key.Binding{
 		&k.approve, &k.deny, &k.approveUnread, &k.up, &k.down, &k.first, &k.last, &k.pageUp, &k.pageDown, &k.textUp, &k.textDown,
 		&k.textHalfUp, &k.textHalfDn, &k.textPageUp, &k.textPageDn, &k.textHome, &k.next, &k.open, &k.filter, &k.tab, &k.tabBack,
-		&k.mark, &k.markRange, &k.group, &k.undo, &k.shape, &k.copy, &k.grade,
+		&k.mark, &k.markRange, &k.group, &k.undo, &k.shape, &k.copy, &k.grade, &k.back,
 	}
 }
+
+// shown is how a key is named in the middle of other words: without one, by the list of all commands.
+func shown(k key.Binding) string { return cmp.Or(k.Help().Key, "the list of commands") }
 
 // Keys implements page.Page.
 func (q *Queue) Keys() []page.Key {
@@ -147,7 +152,7 @@ func (q *Queue) markKeys() []page.Key {
 	}
 	if len(q.marks) > 0 {
 		unmark := k.back
-		unmark.SetHelp(k.back.Help().Key, "no marks")
+		unmark.SetHelp(unmark.Help().Key, "no marks")
 		keys = append(keys, page.Key{Binding: unmark}, page.Key{Binding: k.markRange})
 	}
 	if q.likes > 0 {
@@ -178,7 +183,7 @@ func (q *Queue) filterKeys() []page.Key {
 	keys := []page.Key{{Binding: q.keys.filter}}
 	if q.filter != "" && !q.whole {
 		clearing := q.keys.back
-		clearing.SetHelp("esc", "no filter")
+		clearing.SetHelp(clearing.Help().Key, "no filter")
 		keys = append(keys, page.Key{Binding: clearing})
 	}
 	return keys
@@ -188,7 +193,7 @@ func (q *Queue) filterKeys() []page.Key {
 // Deciding keys count only when they come alone: what was typed blindly may be meant for something else. Pasted text
 // is no keys at all.
 func (q *Queue) pressAll(msg tea.KeyMsg) tea.Cmd {
-	if msg.Type != tea.KeyRunes || len(msg.Runes) == 1 {
+	if msg.Type != tea.KeyRunes || len(msg.Runes) == 1 || keys.ByName(msg) {
 		return q.press(msg)
 	}
 	if msg.Paste {
@@ -302,7 +307,11 @@ func (q *Queue) move(msg tea.KeyMsg) {
 
 // tabKeys are the keys that choose a tab.
 func (q *Queue) tabKeys() []page.Key {
-	return []page.Key{{Binding: q.keys.tab}, {Binding: q.keys.tabBack}, {Binding: q.keys.tabAt}}
+	names := make([]string, len(q.tabs))
+	for i, t := range q.tabs {
+		names[i] = "tab " + t.Name
+	}
+	return []page.Key{{Binding: q.keys.tab}, {Binding: q.keys.tabBack}, {Binding: q.keys.tabAt, Each: names}}
 }
 
 // pressTab does what a key asks for that chooses a tab.

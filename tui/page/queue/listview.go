@@ -244,15 +244,15 @@ func (q *Queue) emptiness() []string {
 	case !s.Complete:
 		return []string{"waiting for the gateway" + q.Look.Cut}
 	case q.filter != "":
-		return []string{"nothing matches the filter", "", q.Look.Dim.Render("esc takes it away")}
+		return []string{"nothing matches the filter", "", q.Look.Dim.Render(shown(q.keys.back) + " takes it away")}
 	case len(s.Items) == 0:
 		return []string{"no agent asked for anything yet", "",
 			q.Look.Dim.Render("in another terminal: aip-dev request submit --help")}
 	default:
 		if q.tab > 0 {
-			return []string{"nothing here", "", q.Look.Dim.Render("tab goes on to the next tab, 1 back to the first")}
+			return []string{"nothing here", "", q.Look.Dim.Render(shown(q.keys.tab) + " goes on to the next tab, 1 back to the first")}
 		}
-		return []string{"nothing waits for a decision", "", q.Look.Dim.Render("tab shows the requests that were decided")}
+		return []string{"nothing waits for a decision", "", q.Look.Dim.Render(shown(q.keys.tab) + " shows the requests that were decided")}
 	}
 }
 

@@ -127,7 +127,7 @@ func (q *Queue) company() string {
 		return q.Look.Accent.Render(fmt.Sprintf("%d marked", n))
 	}
 	if n := q.likes; n > 0 {
-		return q.Look.Dim.Render(fmt.Sprintf("%d like this, %s marks them", n, q.keys.group.Help().Key))
+		return q.Look.Dim.Render(fmt.Sprintf("%d like this, %s marks them", n, shown(q.keys.group)))
 	}
 	return ""
 }

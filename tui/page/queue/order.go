@@ -146,8 +146,8 @@ func (q *Queue) proceed(o *order) tea.Cmd {
 
 // refusal says why a request of an order is not sent when its turn comes.
 func (q *Queue) refusal(o *order, item feed.Item) string {
-	if !q.snapshot.Current() {
-		return offline(q.snapshot)
+	if offline := q.snapshot.Offline(); offline != "" {
+		return offline
 	}
 	if why := q.stale(item); why != "" {
 		return strings.TrimSuffix(why, ", esc and read again")

@@ -35,7 +35,7 @@ func (q *Queue) shaped(item feed.Item, e edition) []string {
 	if err != nil {
 		body = err.Error()
 	}
-	lines := []string{q.Look.Title.Render(text.Cut(fmt.Sprintf("%s  %d bytes, %s goes on", title, len(body), q.keys.shape.Help().Key), e.width, q.Look.Cut))}
+	lines := []string{q.Look.Title.Render(text.Cut(fmt.Sprintf("%s  %d bytes, %s goes on", title, len(body), shown(q.keys.shape)), e.width, q.Look.Cut))}
 	for _, l := range safetext.Block(body) {
 		if q.Look.ASCII {
 			l = safetext.ASCII(l)

@@ -65,7 +65,7 @@ func (q *Queue) textLines(height int) []string {
 
 // tabLine draws the tabs and the filter. The chosen tab always is there: where not all have room, the first ones go.
 func (q *Queue) tabLine() string {
-	right := q.Look.Dim.Render("/ filter") + " "
+	right := q.Look.Dim.Render(shown(q.keys.filter)+" filter") + " "
 	if q.filter != "" {
 		matching := fmt.Sprintf("/%s  %s", safetext.Line(strings.TrimSpace(q.filter)), plural(len(q.rows), "match", "matches"))
 		right = q.Look.Soon.Render(text.Cut(matching, q.width/2, q.Look.Cut)) + " "
@@ -147,7 +147,7 @@ func (q *Queue) place() string {
 	case p.Len() == 0:
 		return ""
 	case p.Height() == 0:
-		return fmt.Sprintf("enter shows all %d lines", p.Len())
+		return fmt.Sprintf("%s shows all %d lines", shown(q.keys.open), p.Len())
 	case p.Above() == 0 && p.Below() == 0:
 		return fmt.Sprintf("all %d lines", p.Len())
 	case p.Below() == 0:

@@ -3,13 +3,14 @@ package queue
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
-	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
 )
+
+// reviewer is the role that decides and grades.
+const reviewer = "reviewer"
 
 // undecided reports whether item waits and nothing is on its way.
 func (q *Queue) undecided(item feed.Item) bool {
@@ -31,9 +32,9 @@ func (q *Queue) whyNot(approve bool) string {
 	}
 	if approve && !q.wholeWasShown(q.cursor.item) {
 		if q.layout.textHeight == 0 {
-			return "not read yet, enter shows it"
+			return "not read yet, " + shown(q.keys.open) + " shows it"
 		}
-		return "not read to the end, J reads on"
+		return "not read to the end, " + shown(q.keys.textPageDn) + " reads on"
 	}
 	return ""
 }
@@ -49,10 +50,8 @@ func (q *Queue) whyNotAtAll() string {
 		return "read-only"
 	case r == nil:
 		return "nothing to decide"
-	case !q.snapshot.Current() || q.snapshot.Who == nil:
-		return offline(q.snapshot)
-	case !mayReview(*q.snapshot.Who):
-		return fmt.Sprintf("role %s may not, reviewer may", safetext.ID(q.snapshot.Who.Role))
+	case q.snapshot.Lacks(reviewer) != "":
+		return q.snapshot.Lacks(reviewer)
 	case len(q.marks) > 0:
 		return q.resting() // what is marked was looked at when it was marked
 	default:
@@ -86,23 +85,6 @@ func (q *Queue) whyNotThis(r *v1alpha1.AgentRequest, sent bool) string {
 	default:
 		return q.resting()
 	}
-}
-
-// offline says why nothing can be sent.
-func offline(s feed.Snapshot) string {
-	switch {
-	case s.Mode == feed.Away && s.Refused:
-		return "the gateway refuses the token"
-	case s.Mode == feed.Away:
-		return "gateway away"
-	default:
-		return "connecting"
-	}
-}
-
-// mayReview reports whether the gateway lets who decide.
-func mayReview(who wire.Whoami) bool {
-	return slices.Contains(who.Roles, "reviewer") || len(who.Roles) == 0 && who.Role == "reviewer"
 }
 
 // isOwn reports whether identity asked for r. Nobody decides what they asked for.

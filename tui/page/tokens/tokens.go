@@ -5,6 +5,7 @@ package tokens
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/bubbles/key"
@@ -51,9 +52,6 @@ type Page struct {
 
 	// raw is what was pasted, client whose token is wanted otherwise.
 	raw, client string
-	paste       *prompt.Prompt
-
-	pasteKey, mintKey, send, cancel key.Binding
 }
 
 // New returns the page, which begins with a token of the client.
@@ -61,11 +59,7 @@ func New(look theme.Theme, source Source, client string, do page.Do) *Page {
 	bind := func(shown, does string, names ...string) key.Binding {
 		return key.NewBinding(key.WithKeys(names...), key.WithHelp(shown, does))
 	}
-	p := &Page{
-		look: look, source: source, client: client,
-		pasteKey: bind("p", "paste a token", "p"), mintKey: bind("1-9", "token of a client", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
-		send: bind("enter", "explain it", "enter"), cancel: bind("esc", "back", "esc"),
-	}
+	p := &Page{look: look, source: source, client: client}
 	p.Page = browse.New(browse.Options{
 		Title: "Token", Look: look, Do: do, Empty: "no token",
 		Columns: []browse.Column{{Title: "WHAT", Width: 18}, {Title: "FOUND"}},
@@ -75,6 +69,10 @@ func New(look theme.Theme, source Source, client string, do page.Do) *Page {
 				return nil, fmt.Errorf("explain the token: %w", err)
 			}
 			return rows(look, report), nil
+		},
+		Actions: []browse.Action{
+			{Key: bind("p", "paste a token", "p"), Do: func(tea.KeyMsg, *browse.Row) (browse.Question, tea.Cmd) { return newPaste(p), nil }},
+			{Key: bind("1-9", "token of a client", "1", "2", "3", "4", "5", "6", "7", "8", "9"), Each: p.each, Do: p.mint},
 		},
 	})
 	return p
@@ -86,64 +84,66 @@ func (p *Page) Resize(width, height int) {
 	p.Page.Resize(width, height)
 }
 
-// Update implements page.Page.
-func (p *Page) Update(msg tea.Msg) tea.Cmd {
-	pressed, ok := msg.(tea.KeyMsg)
+// each says what the number keys do.
+func (p *Page) each() []string {
+	words := slices.Clone(p.source.Clients())
+	for i, id := range words {
+		words[i] = "token of " + id
+	}
+	return words
+}
+
+// mint explains a token of the client with the number of the key.
+func (p *Page) mint(msg tea.KeyMsg, _ *browse.Row) (browse.Question, tea.Cmd) {
+	if n := int(msg.Runes[0] - '1'); n < len(p.source.Clients()) {
+		p.raw, p.client = "", p.source.Clients()[n]
+		return nil, p.Page.Init()
+	}
+	return nil, nil
+}
+
+// paste asks for a token. What is pasted is counted and not shown.
+type paste struct {
+	page         *Page
+	line         prompt.Prompt
+	send, cancel key.Binding
+}
+
+func newPaste(p *Page) *paste {
+	return &paste{
+		page: p, line: prompt.New(p.look, pasteLimit),
+		send:   key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "explain it")),
+		cancel: key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "back")),
+	}
+}
+
+// Update implements browse.Question.
+func (q *paste) Update(msg tea.KeyMsg) (over bool, cmd tea.Cmd) {
 	switch {
-	case ok && p.paste != nil:
-		return p.typePaste(pressed)
-	case ok && p.Page.Prompt() == nil && key.Matches(pressed, p.pasteKey):
-		line := prompt.New(p.look, pasteLimit)
-		p.paste = &line
-		return nil
-	case ok && p.Page.Prompt() == nil && key.Matches(pressed, p.mintKey):
-		if n := int(pressed.Runes[0] - '1'); n < len(p.source.Clients()) {
-			p.raw, p.client = "", p.source.Clients()[n]
-			return p.Page.Init()
-		}
-		return nil
+	case key.Matches(msg, q.cancel):
+		return true, nil
+	case key.Matches(msg, q.send):
+		q.page.raw, q.page.client = q.line.Value(), ""
+		return true, q.page.Init()
 	default:
-		return p.Page.Update(msg)
+		return false, q.line.Update(msg)
 	}
 }
 
-func (p *Page) typePaste(msg tea.KeyMsg) tea.Cmd {
-	switch {
-	case key.Matches(msg, p.cancel):
-		p.paste = nil
-		return nil
-	case key.Matches(msg, p.send):
-		p.raw, p.client = p.paste.Value(), ""
-		p.paste = nil
-		return p.Page.Init()
-	default:
-		return p.paste.Update(msg)
-	}
-}
+// Keys implements browse.Question.
+func (q *paste) Keys() []page.Key { return []page.Key{{Binding: q.send}, {Binding: q.cancel}} }
 
-// Keys implements page.Page.
-func (p *Page) Keys() []page.Key {
-	if p.paste != nil {
-		return []page.Key{{Binding: p.send}, {Binding: p.cancel}}
-	}
-	keys := p.Page.Keys()
-	return append(append(keys[:1:1], page.Key{Binding: p.pasteKey}, page.Key{Binding: p.mintKey}), keys[1:]...)
-}
-
-// Prompt implements page.Prompter. What is pasted is counted and not shown.
-func (p *Page) Prompt() []string {
-	if p.paste == nil {
-		return p.Page.Prompt()
-	}
-	n := len([]rune(p.paste.Value()))
+// Lines implements browse.Question.
+func (q *paste) Lines(width int) []string {
+	n := len([]rune(q.line.Value()))
 	words := " paste the token, or the whole Authorization header"
 	if n > 0 {
 		words = fmt.Sprintf(" %d characters, not shown", n)
 	}
-	if p.paste.Full() {
+	if q.line.Full() {
 		words += "; that is too long for a token"
 	}
-	return []string{"", text.Cut(words, p.width, p.look.Cut), " enter explain it   esc back"}
+	return []string{"", text.Cut(words, width, q.page.look.Cut), " enter explain it   esc back"}
 }
 
 // View implements page.Page: the page of browse with the clients in its last line.

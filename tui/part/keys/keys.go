@@ -13,7 +13,7 @@ import (
 // Press returns the message of the key with this name, as bubbletea names it, for example "a", "enter" or "ctrl+a"; ok
 // is false when there is no such key.
 func Press(name string) (msg tea.KeyMsg, ok bool) {
-	if runes := []rune(name); len(runes) == 1 && name != " " {
+	if runes := []rune(name); len(runes) == 1 && name != " " || strings.HasPrefix(name, byName) {
 		return tea.KeyMsg{Type: tea.KeyRunes, Runes: runes}, true
 	}
 	if name == "space" || name == " " {
@@ -29,14 +29,13 @@ func Press(name string) (msg tea.KeyMsg, ok bool) {
 	return tea.KeyMsg{}, false
 }
 
-// Rebind gives bindings other keys: wishes maps the words of a binding, for example "approve", to the names of keys,
-// separated by spaces. It reports every wish that cannot be met, and changes nothing then.
-func Rebind(wishes map[string]string, bindings ...*key.Binding) error {
+// Check reports every wish that cannot be met. Wishes map the words of a binding, for example "approve", to the names of
+// keys, separated by spaces; each of the lists is what works at the same time.
+func Check(wishes map[string]string, lists ...[]*key.Binding) error {
 	var faults []string
 	for _, words := range sorted(wishes) {
 		names := strings.Fields(wishes[words])
-		at := slices.IndexFunc(bindings, func(b *key.Binding) bool { return b.Help().Desc == words })
-		if at < 0 {
+		if !named(words, slices.Concat(lists...)) {
 			faults = append(faults, fmt.Sprintf("there is no action %q", words))
 		}
 		if len(names) == 0 {
@@ -51,47 +50,79 @@ func Rebind(wishes map[string]string, bindings ...*key.Binding) error {
 	if len(faults) > 0 {
 		return fmt.Errorf("keys: %s", strings.Join(faults, "; ")) //nolint:err113 // a list of faults of a file
 	}
-	taken := map[string]string{}
-	for _, words := range sorted(wishes) {
-		for _, name := range strings.Fields(wishes[words]) {
-			if other, twice := taken[spelled(name)]; twice {
-				return fmt.Errorf("keys: %s is wanted for %q and for %q", name, other, words) //nolint:err113 // as above
-			}
-			taken[spelled(name)] = words
-		}
-	}
-	for _, b := range bindings {
-		if wish, ok := wishes[b.Help().Desc]; ok {
-			set(b, strings.Fields(wish))
-		}
-	}
-	// What was wished for is taken away from everybody else.
-	for _, b := range bindings {
-		if _, wished := wishes[b.Help().Desc]; wished {
-			continue
-		}
-		left := slices.DeleteFunc(slices.Clone(b.Keys()), func(name string) bool { _, gone := taken[name]; return gone })
-		if len(left) != len(b.Keys()) {
-			set(b, left)
+	for _, list := range lists {
+		if _, err := takers(wishes, list); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// set gives a binding other keys and shows the first of them.
+// Give gives bindings the keys that people wish for. What is wished for another of them, or for one of those that work
+// beside them, is taken away.
+func Give(wishes map[string]string, bindings []*key.Binding, beside ...*key.Binding) {
+	if len(wishes) == 0 {
+		return
+	}
+	taken, _ := takers(wishes, slices.Concat(bindings, beside)) // Check reported the error
+	for _, b := range bindings {
+		if wish, wished := wishes[b.Help().Desc]; wished {
+			set(b, strings.Fields(wish))
+			continue
+		}
+		left := slices.DeleteFunc(slices.Clone(b.Keys()), func(name string) bool { return taken[name] != "" })
+		if len(left) != len(b.Keys()) {
+			set(b, left)
+		}
+	}
+}
+
+// takers returns the words that get each key that is wished for, among these bindings.
+func takers(wishes map[string]string, bindings []*key.Binding) (map[string]string, error) {
+	taken := map[string]string{}
+	for _, words := range sorted(wishes) {
+		if !named(words, bindings) {
+			continue
+		}
+		for _, name := range strings.Fields(wishes[words]) {
+			if other, twice := taken[spelled(name)]; twice {
+				return nil, fmt.Errorf("keys: %s is wanted for %q and for %q", name, other, words) //nolint:err113 // as above
+			}
+			taken[spelled(name)] = words
+		}
+	}
+	return taken, nil
+}
+
+func named(words string, bindings []*key.Binding) bool {
+	return slices.ContainsFunc(bindings, func(b *key.Binding) bool { return b.Help().Desc == words })
+}
+
+// set gives a binding other keys and shows the first of them. Without any, it still can be called by its name.
 func set(b *key.Binding, names []string) {
+	names = slices.Clone(names)
 	for i, name := range names {
 		names[i] = spelled(name)
 	}
-	b.SetKeys(names...)
 	shown := ""
 	if len(names) > 0 {
 		shown = strings.ReplaceAll(names[0], "+", "-")
+	} else {
+		names = []string{byName + b.Help().Desc}
 	}
 	if shown == " " {
 		shown = "space"
 	}
+	b.SetKeys(names...)
 	b.SetHelp(shown, b.Help().Desc)
+}
+
+// byName begins the key of a binding that has no other. No terminal sends such a key: a null byte comes as ctrl+@.
+const byName = "\x00"
+
+// ByName reports whether a key is the name of an action.
+func ByName(msg tea.KeyMsg) bool {
+	return msg.Type == tea.KeyRunes && !msg.Paste && len(msg.Runes) > 0 && string(msg.Runes[0]) == byName
 }
 
 // spelled is the name that bubbletea has for a key.
