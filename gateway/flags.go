@@ -37,6 +37,8 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 	fs.StringVar(&o.GitHub.URL, "github-api-url", "", "GitHub's REST API for the context fetcher github, for example https://api.github.com; empty switches it off")
 	fs.StringVar(&o.GitHub.TokenFile, "github-token-file", "", "file with the token to ask it with; read anew when it is used")
 
+	bindCollector(fs, &o.Collector)
+	bindController(fs, o)
 	bindOIDC(fs, o)
 	for _, role := range []struct {
 		name             string

@@ -148,6 +148,9 @@ func description(text string) string {
 // that is done or ctx ends.
 func (s *Server) setUp(ctx context.Context) {
 	starting := "Starting AIP Demo Gateway on " + s.options.Addr
+	for _, text := range s.options.Unused {
+		s.log.WarnContext(ctx, text)
+	}
 	if s.gate.verifier == nil {
 		s.log.InfoContext(ctx, starting)
 		if len(s.gate.proxies) == 0 {

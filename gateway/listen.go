@@ -15,10 +15,10 @@ import (
 // certificateAge is for how long a certificate is used before its files are looked at again.
 const certificateAge = 10 * time.Second
 
-// serveHTTP answers what comes over listener until the server is shut down, over TLS when a certificate is configured.
-func (s *Server) serveHTTP(server *http.Server, listener net.Listener) error {
+// serveHTTP answers what comes over listener until the server is shut down, over TLS with the configured certificate if asked.
+func (s *Server) serveHTTP(server *http.Server, listener net.Listener, overTLS bool) error {
 	serve := func() error { return server.Serve(listener) }
-	if s.options.TLSCert != "" {
+	if overTLS {
 		c := &certificate{cert: s.options.TLSCert, key: s.options.TLSKey, now: s.options.Now, log: s.log}
 		if err := c.read(); err != nil {
 			return errors.Join(err, listener.Close())

@@ -14,9 +14,12 @@ const maxLogValue = 512
 
 // NewLogger returns a logger that writes one plain line per record: the message, so that people find it with grep,
 // then the rest as key=value. Values cannot break out of their line.
-func NewLogger(w io.Writer) *slog.Logger {
+func NewLogger(w io.Writer) *slog.Logger { return NewLoggerFrom(w, slog.LevelInfo) }
+
+// NewLoggerFrom is NewLogger for records from a level on.
+func NewLoggerFrom(w io.Writer, level slog.Level) *slog.Logger {
 	h := &lineHandler{mu: &sync.Mutex{}, out: w, line: &bytes.Buffer{}}
-	h.rest = slog.NewTextHandler(h.line, &slog.HandlerOptions{ReplaceAttr: shorten})
+	h.rest = slog.NewTextHandler(h.line, &slog.HandlerOptions{ReplaceAttr: shorten, Level: level})
 	return slog.New(h)
 }
 
@@ -28,7 +31,7 @@ type lineHandler struct {
 	rest slog.Handler
 }
 
-// Enabled reports whether records of this level are written: all but debug.
+// Enabled reports whether records of this level are written.
 func (h *lineHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.rest.Enabled(ctx, level)
 }

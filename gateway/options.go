@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/collector"
 	"github.com/aip-dev/aip-dev/gateway/github"
 )
 
@@ -90,6 +91,16 @@ type Options struct {
 	VerifyTimeout time.Duration
 	// GitHub is where the context fetcher github asks. Without a URL it is off.
 	GitHub github.Options
+	// Collector says which old requests and records are removed; the zero value removes none.
+	Collector collector.Settings
+	// MetricsAddr and ProbeAddr are further addresses for /metrics and for /healthz and /readyz; empty or 0 is none. With
+	// MetricsSecure the former is served over TLS.
+	MetricsAddr, ProbeAddr string
+	MetricsSecure          bool
+	// Unused says which flags were given that count for nothing; it is logged.
+	Unused []string
+	// LogLevel is from where on the logger that the command line makes logs.
+	LogLevel slog.Level
 	// Log receives one record per event. Nil means that nothing is logged; NewLogger writes what people grep for.
 	Log *slog.Logger
 	// Now is the clock. Nil means time.Now.
@@ -169,6 +180,15 @@ func (o *Options) faults() error {
 	default:
 		faults = append(faults, fmt.Errorf("--unregistered-agent-policy is %q, expected allow, warn or strict", o.UnregisteredAgents))
 	}
+	if o.MetricsAddr != "" && o.MetricsAddr != off && o.MetricsSecure && o.TLSCert == "" {
+		faults = append(faults, errors.New("--metrics-bind-address serves over TLS: expected --tls-cert-file and --tls-key-file, or --metrics-secure=false"))
+	}
+	for _, account := range o.TokenAccounts {
+		if namespace, name, _ := strings.Cut(account, "/"); namespace == "" || name == "" || strings.Contains(name, "/") {
+			faults = append(faults, fmt.Errorf("--token-request-service-accounts holds %q, expected NAMESPACE/NAME", account))
+		}
+	}
+	faults = append(faults, o.Collector.Faults())
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		faults = append(faults, errors.New("of --tls-cert-file and --tls-key-file one is given, expected both or none"))
 	}

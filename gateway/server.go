@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/aip-dev/aip-dev/gateway/collector"
 	"github.com/aip-dev/aip-dev/gateway/exchange"
 	"github.com/aip-dev/aip-dev/gateway/github"
 	"github.com/aip-dev/aip-dev/gateway/reconcile"
@@ -126,6 +127,12 @@ func (s *Server) connect() error {
 	if s.options.APIOnly {
 		return nil
 	}
+	if s.options.Collector.Enabled {
+		gc := collector.New(collector.Options{Settings: s.options.Collector, Store: s.store, Measures: s.measures.registry, Log: s.log, Now: s.options.Now})
+		if err := m.Add(gc); err != nil {
+			return fmt.Errorf("gateway: %w", err)
+		}
+	}
 	return reconcile.Add(m, o)
 }
 
@@ -152,10 +159,17 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	server := s.httpServer(background)
-	ended := make(chan error, 2)
+	asides, err := s.asides(background)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ended := make(chan error, 2+len(asides))
 	var running sync.WaitGroup
 	running.Go(func() { ended <- s.runManager(background) })
-	running.Go(func() { ended <- s.serveHTTP(server, listener) })
+	running.Go(func() { ended <- s.serveHTTP(server, listener, s.options.TLSCert != "") })
+	for _, a := range asides {
+		running.Go(func() { ended <- s.serveAside(background, a) })
+	}
 	running.Go(func() { s.setUp(background) })
 
 	var cause error

@@ -95,6 +95,11 @@ func TestChartGolden(t *testing.T) {
 			"gateway.topologySpreadConstraints[0].maxSkew=1", "gateway.priorityClassName=high",
 			"gateway.contextFetchers.k8sDeployment=false", "gateway.contextFetchers.karpenter=true",
 			"gateway.contextFetchers.github.apiURL=https://api.github.com", "gateway.contextFetchers.github.tokenSecretName=github-token",
+			"gateway.jwtKeyPath=/etc/aip/jwt/signing.pem", "gateway.oidcExchange.clientID=aip-gateway",
+			"gateway.oidcExchange.clientSecretRef.name=exchange", "gateway.oidcExchange.clientSecretRef.key=secret",
+			"gateway.tokenRequest.serviceAccounts[0].namespace=shop", "gateway.tokenRequest.serviceAccounts[0].name=deployer",
+			"gateway.extraVolumes[0].name=more", "gateway.extraVolumeMounts[0].name=more", "gateway.extraVolumeMounts[0].mountPath=/more",
+			"gc.enabled=true", "gc.dryRun=false", "gc.hardTTL=720h",
 		},
 		"scaled": {
 			"gateway.autoscaling.enabled=true", "gateway.autoscaling.minReplicas=3", "gateway.autoscaling.maxReplicas=9",
@@ -184,6 +189,10 @@ func TestChartRefusesValues(t *testing.T) {
 		"issuer without URL": {"gateway.auth.oidcIssuerURL=keycloak", "'/gateway/auth/oidcIssuerURL': 'keycloak' does not match"},
 		"no audience":        {"gateway.auth.oidcAudience=", "'/gateway/auth/oidcAudience': minLength"},
 		"no unit":            {"gateway.dedupWindow=24", "'/gateway/dedupWindow'"},
+		"days, of gc":        {"gc.hardTTL=14d", "'/gc/hardTTL'"},
+		"dashboard":          {"dashboard.replicaCount=1", "additional properties 'dashboard' not allowed"},
+		"key at the root":    {"gateway.jwtKeyPath=/tls.key", "'/gateway/jwtKeyPath': '/tls.key' does not match"},
+		"account":            {"gateway.tokenRequest.serviceAccounts[0].name=x", "missing property 'namespace'"},
 		"days":               {"gateway.dedupWindow=14d", "'/gateway/dedupWindow': '14d' does not match"},
 		// Helm itself refuses what the guide types when it adds an agent: a comma has to be escaped.
 		"unescaped comma": {"gateway.auth.agentSubjects=aip-agent-1,aip-agent-2", `key "aip-agent-2" has no value`},
@@ -285,13 +294,14 @@ func TestChartValuesDoSomething(t *testing.T) {
 	with := map[string][]string{
 		"gateway.auth.oidc": {"gateway.auth.oidcIssuerURL=http://i"}, "gateway.autoscaling.": {"gateway.autoscaling.enabled=true"},
 		"gateway.networkPolicy.": {"gateway.networkPolicy.enabled=true"}, "gateway.serviceMonitor.": {"gateway.serviceMonitor.enabled=true"},
+		"gc.": {"gc.enabled=true"}, "gateway.oidcExchange.clientSecretRef.": {"gateway.oidcExchange.clientID=x", "gateway.oidcExchange.clientSecretRef.name=y"},
 		"gateway.podDisruptionBudget.": {"gateway.podDisruptionBudget.enabled=true"}, "gateway.service.nodePort": {"gateway.service.type=NodePort"},
 		"gateway.contextFetchers.github.": {"gateway.contextFetchers.github.apiURL=http://i"},
 	}
 	other := map[string]string{
 		"gateway.service.type": "LoadBalancer", "gateway.image.pullPolicy": "Always", "gateway.defaultAction": "Deny", "gateway.unregisteredAgentPolicy": "warn",
 		"gateway.auth.oidcPreset": "okta", "gateway.auth.oidcIssuerURL": "http://other", "gateway.auth.trustedProxyCIDRs": "10.0.0.0/8",
-		"gateway.contextFetchers.github.apiURL": "http://other",
+		"gateway.contextFetchers.github.apiURL": "http://other", "gateway.jwtKeyPath": "/etc/jwt/tls.key",
 	}
 	for _, l := range leaves(chrt.Values) {
 		path := l.String()
@@ -316,7 +326,9 @@ func TestChartValuesDoSomething(t *testing.T) {
 			case map[string]any:
 				path, value = path+".some", "thing"
 			case []any:
-				path, value = path+"[0].some", "thing"
+				if path, value = path+"[0].some", "thing"; strings.Contains(path, "serviceAccounts") {
+					path, value = "gateway.tokenRequest.serviceAccounts[0].namespace=n,gateway.tokenRequest.serviceAccounts[0].name", "a"
+				}
 			default:
 				if value = other[path]; value == "" {
 					value = "1m" // a duration, a quantity and a name
@@ -345,13 +357,15 @@ func TestChartUpgradeReusingValues(t *testing.T) {
 	for _, key := range []string{
 		"autoscaling", "podDisruptionBudget", "networkPolicy", "serviceMonitor", "tls", "imagePullSecrets", "podAnnotations", "podLabels", "nodeSelector",
 		"tolerations", "affinity", "topologySpreadConstraints", "priorityClassName", "controller", "unregisteredAgentPolicy", "opsLockDuration",
-		"opsLockWaitTimeout", "approvedTimeout", "verifyTimeout", "contextFetchers",
+		"opsLockWaitTimeout", "approvedTimeout", "verifyTimeout", "contextFetchers", "jwtKeyPath",
+		"oidcExchange", "tokenRequest", "extraVolumes", "extraVolumeMounts",
 	} {
 		delete(gateway, key)
 	}
 	for _, key := range []string{"oidcPreset", "trustedProxyCIDRs", "requireGovernedResource"} {
 		delete(auth, key)
 	}
+	delete(chrt.Values, "gc")
 	in := clientOnly("aip-k8s")
 	if _, err := in.RunWithContext(t.Context(), chrt, nil); err != nil {
 		t.Error(err)

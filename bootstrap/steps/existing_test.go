@@ -259,11 +259,19 @@ func TestGatewayInAnExistingCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"replicas: 2", `image: "registry.example/aip:7"`, "--leader-elect\n", "--leader-elect-namespace=" + Namespace, "--oidc-identity-claim=sub", "--oidc-issuer-url=https://id.example", "type: ClusterIP",
+		"replicas: 2", `image: "registry.example/aip:7"`, "--leader-elect\n", "--leader-elect-namespace=" + Namespace, "--oidc-preset=okta", "--oidc-issuer-url=https://id.example", "type: ClusterIP",
 	} {
 		if !strings.Contains(string(manifest), want) {
 			t.Errorf("%q is not in\n%s", want, manifest)
 		}
+	}
+	// The preset says the claim; what was set for another provider before does not overrule it.
+	if strings.Contains(string(manifest), "--oidc-identity-claim") || spec.Values["gateway"].(map[string]any)["auth"].(map[string]any)["oidcIdentityClaim"] != "" {
+		t.Errorf("a claim of its own in\n%s", manifest)
+	}
+	e.Identity.Claim = "cid"
+	if manifest, err = release.Render(t.Context(), Release, Namespace, "v1.33.1", gateway{env: e}.spec(facts)); err != nil || !strings.Contains(string(manifest), "--oidc-identity-claim=cid") {
+		t.Errorf("%v, and no claim in\n%s", err, manifest)
 	}
 	if notOurs(facts, release.State{Phase: release.Ready, Labels: spec.Labels}) != nil || notOurs(facts, release.State{Phase: release.Absent}) != nil {
 		t.Error("our own release is foreign")

@@ -54,8 +54,11 @@ func (g gateway) inExisting(facts bootstrap.Facts, values map[string]any) {
 	if g.env.Images.Gateway != "" {
 		values["image"] = image(g.env.Images.Gateway)
 	}
-	if claim := g.env.Identity.IdentityClaim(); claim != "" && facts.Identity.External {
-		values["auth"].(map[string]any)["oidcIdentityClaim"] = claim //nolint:forcetypeassert // built by spec
+	if facts.Identity.External {
+		// The preset says the claims of identity and groups. A claim of one's own overrules the former; without one it is empty, so
+		// that none that was set for another provider does.
+		auth := values["auth"].(map[string]any) //nolint:forcetypeassert // built by spec
+		auth["oidcPreset"], auth["oidcIdentityClaim"] = g.env.Identity.Preset, g.env.Identity.Claim
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"github.com/aip-dev/aip-dev/gateway"
 )
 
-// newGateway is the command that the gateway's image runs. Its log goes to log. adjust, when not nil, has the last
-// word on the options; without it the Kubernetes configuration comes from --kubeconfig or the pod.
-func newGateway(log io.Writer, adjust func(*gateway.Options) error) *cobra.Command {
+// newGateway is the command that the gateway's image runs. Its log goes to log; env reads its environment. adjust, when not nil,
+// has the last word on the options; without it the Kubernetes configuration comes from --kubeconfig or the pod.
+func newGateway(log io.Writer, env func(string) string, adjust func(*gateway.Options) error) *cobra.Command {
 	var o gateway.Options
 	var kubeconfig string
 	c := &cobra.Command{
@@ -20,7 +20,8 @@ func newGateway(log io.Writer, adjust func(*gateway.Options) error) *cobra.Comma
 		Short: "Run the AIP gateway in this process; what the gateway's image runs",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Log = gateway.NewLogger(log)
+			o.Log = gateway.NewLoggerFrom(log, o.LogLevel)
+			o.ExchangeClientID, o.ExchangeClientSecret = env("OIDC_CLIENT_ID"), env("OIDC_CLIENT_SECRET")
 			if adjust == nil {
 				adjust = func(o *gateway.Options) (err error) {
 					if o.Kube, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {

@@ -59,7 +59,7 @@ func runGatewayContainer(ctx context.Context, c *kubelet.Container) error {
 	if len(c.Args) == 0 || c.Args[0] != "gateway" {
 		return fmt.Errorf("the gateway image got the arguments %q, expected gateway first", c.Args)
 	}
-	command := newGateway(c.Output, func(o *gateway.Options) error { //nolint:contextcheck // the command is run with it below
+	command := newGateway(c.Output, func(name string) string { return c.Env[name] }, func(o *gateway.Options) error { //nolint:contextcheck // the command is run with it below
 		if c.Kube == nil {
 			return errors.New("the pod has no service account token, and the gateway needs one")
 		}

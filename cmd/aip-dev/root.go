@@ -45,7 +45,7 @@ func newRoot(a *app) *cobra.Command {
 	for id, commands := range map[string][]*cobra.Command{
 		groupEnvironment: {newUp(a), newDown(a), newStop(a), newStart(a), newStatus(a), newDoctor(a), newEnv(a), newLogs(a), newSupportBundle(a)},
 		groupUse:         {newToken(a), newProxy(a), newRequest(a), newAgent(a), newTUI(a), newJournal(a), newPolicy(a), newTry(a), newSimulate(a)},
-		groupParts:       {newBundle(a), newGateway(a.errOut, nil), newServe(a.errOut), newVersion(a)},
+		groupParts:       {newBundle(a), newGateway(a.errOut, a.getenv, nil), newServe(a.errOut), newVersion(a)},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

@@ -60,7 +60,7 @@ capabilities:
 runAsNonRoot: true
 runAsUser: 65532
 runAsGroup: 65532
-{{- if (.Values.gateway.tls).secretName }}
+{{- if or (fromJsonArray (include "aip-k8s.gateway.secrets" .)) .Values.gateway.jwtKeyPath }}
 fsGroup: 65532
 {{- end }}
 seccompProfile:
@@ -81,6 +81,7 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "approved-timeout" $gateway.approvedTimeout)
   (list "verify-timeout" $gateway.verifyTimeout)
   (list "unregistered-agent-policy" $gateway.unregisteredAgentPolicy)
+  (list "jwt-key-path" $gateway.jwtKeyPath)
 }}
 {{- $github := ($gateway.contextFetchers).github }}
 {{- if ($github).apiURL }}
@@ -108,6 +109,22 @@ commas; the number 0 is a value. The token flags only mean something with an iss
   (list "reviewer-groups" $auth.reviewerGroups)
   (list "admin-groups" $auth.adminGroups)
 ) }}
+{{- $accounts := list }}
+{{- range ($gateway.tokenRequest).serviceAccounts }}
+{{- $accounts = append $accounts (printf "%s/%s" .namespace .name) }}
+{{- end }}
+{{- $flags = append $flags (list "token-request-service-accounts" $accounts) }}
+{{- if (.Values.gc).enabled }}
+{{- $flags = concat $flags (list
+  (list "gc-enabled" "true")
+  (list "gc-dry-run" .Values.gc.dryRun)
+  (list "gc-interval" .Values.gc.interval)
+  (list "gc-hard-ttl" .Values.gc.hardTTL)
+  (list "gc-delete-rate-per-sec" .Values.gc.deleteRatePerSec)
+  (list "gc-page-size" (int .Values.gc.pageSize))
+  (list "gc-safety-min-count" (int .Values.gc.safetyMinCount))
+) }}
+{{- end }}
 {{- $args := list "gateway" "--addr=:8080" (printf "--lock-namespace=%s" .Release.Namespace) }}
 {{- if include "aip-k8s.gateway.many" . }}
 {{- $args = concat $args (list "--leader-elect" (printf "--leader-elect-namespace=%s" .Release.Namespace)) }}
