@@ -50,6 +50,7 @@ func TestServer(t *testing.T) { // see start
 			"reports":                   reports,
 			"reports that are refused":  reportsRefused,
 			"verifications":             verifications,
+			"targets looked at again":   targetsLookedAt,
 			"verdicts":                  verdicts,
 			"observed":                  observed,
 			"records of agents":         agentRecords,

@@ -88,6 +88,11 @@ func (s *Server) reviewRoutes() []route {
 			"deny a request that waits for a reviewer", decision,
 		},
 		{
+			http.MethodGet, "/agent-requests/{name}/target", authz.Reviewer, handle(s, readObject, s.target),
+			"look at the target as it is now, beside what was recorded when the policies were asked",
+			api{Query: []parameter{namespaceParameter()}, Answers: answers{200: wire.Target{}}, Refuses: []int{400, 404}},
+		},
+		{
 			http.MethodPatch, "/agent-requests/{name}/verdict", authz.Reviewer, handle(s, readVerdict, s.verdict),
 			"grade a request that was not executed",
 			api{

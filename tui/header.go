@@ -9,6 +9,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/part/when"
 )
@@ -39,6 +40,9 @@ func (r *root) header() string {
 	}
 	if r.ReadOnly {
 		parts = append(parts, part{text: "read-only", style: r.look.Soon, weight: 7, right: true})
+	}
+	if words, _ := r.standing(); words != "" {
+		parts = append(parts, part{text: r.look.Live + " " + words, style: r.look.Alert, weight: 10, right: true})
 	}
 	for {
 		left, right := r.lay(parts, false), r.lay(parts, true)
@@ -151,5 +155,14 @@ func (r *root) headerTurns() time.Time {
 			next = when.Earliest(next, until, end)
 		}
 	}
-	return next
+	_, until := r.standing()
+	return when.Earliest(next, until)
+}
+
+// standing says what goes on by itself, whatever page is on top.
+func (r *root) standing() (words string, until time.Time) {
+	if p, ok := r.stack[0].(page.Standing); ok {
+		return p.Standing()
+	}
+	return "", time.Time{}
 }

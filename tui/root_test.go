@@ -11,8 +11,10 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/exp/golden"
 	"github.com/muesli/termenv"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/tui/internal/drive"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
 	"github.com/aip-dev/aip-dev/tui/page"
@@ -153,6 +155,31 @@ func TestStates(t *testing.T) {
 			s.gateway.SetDown(true)
 			s.Wait(4 * time.Second)
 		}},
+		"looked": {0, nil, func(s *screen) {
+			s.gateway.Put(aged(s))
+			s.Wait(2 * time.Second)
+			s.gateway.SetTarget("old", wire.Target{Changed: "x", Current: &v1alpha1.ControlPlaneVerification{
+				TargetExists: true, HasActiveEndpoints: true, ActiveEndpointCount: 2, ReadyReplicas: 2, SpecReplicas: 2,
+			}})
+			s.Press("ctrl+a")
+			s.Wait(2 * time.Second)
+		}},
+		"granting": {0, withGrants, func(s *screen) {
+			s.gateway.Put(aged(s))
+			s.Wait(2 * time.Second)
+			s.Press("J", "J", "J", "t", "2")
+			s.Type("tested by hand")
+		}},
+		"grant": {0, withGrants, func(s *screen) {
+			s.gateway.Put(aged(s))
+			s.Wait(2 * time.Second)
+			s.Press("J", "J", "J", "t", "2")
+			s.Type("tested by hand")
+			s.Press("enter")
+			s.Wait(3 * time.Second)
+			s.Press("A") // it is not hidden by another page
+			s.Wait(2 * time.Second)
+		}},
 		"refused": {3, nil, func(s *screen) {
 			s.gateway.SetRefused(true)
 			s.gateway.EndStreams()
@@ -166,6 +193,18 @@ func TestStates(t *testing.T) {
 			})
 		})
 	}
+}
+
+func withGrants(o *Options) { o.Grants = true }
+
+// aged is a request whose target was verified three hours ago.
+func aged(s *screen) *v1alpha1.AgentRequest {
+	s.Helper()
+	r := fakegateway.Pending("old", "cost-bot", "scale-down", "k8s://prod/batch/deployment/etl", "idle", time.Now().Add(-3*time.Hour))
+	r.Status.ControlPlaneVerification = &v1alpha1.ControlPlaneVerification{
+		TargetExists: true, ReadyReplicas: 1, SpecReplicas: 1, FetchedAt: metav1.NewTime(time.Now().Add(-3 * time.Hour)),
+	}
+	return r
 }
 
 func TestTooSmall(t *testing.T) {

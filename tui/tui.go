@@ -9,6 +9,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/journal"
@@ -32,6 +33,8 @@ import (
 type Gateway interface {
 	feed.Source
 	decide.Gateway
+	// Target looks at the target of a request as it is now.
+	Target(ctx context.Context, namespace, name string) (wire.Target, error)
 	audit.Source
 }
 
@@ -54,6 +57,8 @@ type Options struct {
 	Out io.Writer
 	// Hold is for how long a decision can be taken back before it is sent; 0 sends at once.
 	Hold time.Duration
+	// Grants lets the reviewer give grants: what one agent asks to do to one target is approved for a time.
+	Grants bool
 	// Tour is the guided tour, shown in place of the queue; nil shows the queue.
 	Tour *tour.Options
 	// Tokens explains tokens; it may be nil.
@@ -145,8 +150,8 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, e
 	} else {
 		r.entries = entries(o, look, live)
 		r.stack = []page.Page{queue.New(queue.Options{
-			Look: look, Desk: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "tui"},
-			Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Policies: o.readPolicies(),
+			Look: look, Desk: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "tui"}, Target: o.Gateway.Target,
+			Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Grants: o.Grants, Policies: o.readPolicies(),
 			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
 			Tabs: append(queue.Tabs(), o.Tabs...),
 		})}

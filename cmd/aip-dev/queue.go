@@ -33,6 +33,7 @@ type queueOptions struct {
 	plain, mouse    bool
 	noColour        bool
 	hold            time.Duration
+	grants          bool
 	// tour is shown in place of the queue.
 	tour *tour.Options
 }
@@ -52,6 +53,7 @@ func newTUI(a *app) *cobra.Command {
 	c.Flags().BoolVar(&o.plain, "plain", false, "ask and answer in lines, without drawing: for screen readers, pipes and scripts")
 	c.Flags().BoolVar(&o.mouse, "mouse", false, "let the mouse choose and scroll; the terminal's own selection then needs Shift")
 	c.Flags().BoolVar(&o.noColour, "no-color", false, "draw without colour")
+	c.Flags().BoolVar(&o.grants, "grants", false, "let the queue approve what one agent asks to do to one target, for some minutes, when you say so")
 	return c
 }
 
@@ -79,6 +81,9 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := a.mayGrant(s, o); err != nil {
+		return err
+	}
 	if o.plain {
 		return a.plainQueue(ctx, g, s, decisions, o)
 	}
@@ -94,13 +99,28 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			t, ok := source.Current()
 			return t.Expiry, ok
 		},
-		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Keys: wishes.Keys, Tabs: wishes.Tabs, Hold: o.hold,
+		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Keys: wishes.Keys, Tabs: wishes.Tabs, Hold: o.hold, Grants: o.grants,
 		Identities: func() []agents.Identity { return a.identities(s) }, Commands: queueCommands{a}, Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
 	}
 	return err
+}
+
+// mayGrant refuses grants where they are not for trying things out: they approve without a look.
+func (a *app) mayGrant(s *session.Session, o queueOptions) error {
+	switch {
+	case !o.grants:
+		return nil
+	case s.Facts.Cluster.Kind == bootstrap.ClusterExisting:
+		return failure.New(failure.Usage, []string{a.command("tui")},
+			"--grants is for environments that aip-dev made, found %s, which is in a cluster of others", a.name)
+	case o.plain, o.readOnly:
+		return failure.New(failure.Usage, []string{a.command("tui --grants")}, "--grants needs the screen, where the grants are seen, and a reviewer who may decide")
+	default:
+		return nil
+	}
 }
 
 // plainQueue is the queue in lines.

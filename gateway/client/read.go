@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
 // SafetyPolicies returns the policies of a namespace; empty means default.
@@ -12,6 +13,12 @@ func (c *Client) SafetyPolicies(ctx context.Context, namespace string) ([]v1alph
 	var out v1alpha1.SafetyPolicyList
 	err := c.call(ctx, http.MethodGet, "/safety-policies", inNamespace(namespace), nil, &out)
 	return out.Items, err
+}
+
+// Target looks at the target of a request as it is now, beside what the request has of it. It takes the reviewer role.
+func (c *Client) Target(ctx context.Context, namespace, name string) (wire.Target, error) {
+	var out wire.Target
+	return out, c.call(ctx, http.MethodGet, requestPath(name, "target"), inNamespace(namespace), nil, &out)
 }
 
 // GovernedResources returns what may be asked for, in the whole cluster.

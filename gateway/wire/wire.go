@@ -112,6 +112,23 @@ type Verified struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// Target is the answer to GET /agent-requests/{name}/target: the target as the request has it, and as it is now.
+type Target struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	// ResourceVersion is that of the request whose record this is.
+	ResourceVersion string `json:"resourceVersion"`
+	// Recorded is what was seen when the policies were asked, Current what is there now; each with its own fetchedAt. They
+	// are left out when nothing is looked up about such a target.
+	Recorded *v1alpha1.ControlPlaneVerification `json:"recorded,omitempty"`
+	Current  *v1alpha1.ControlPlaneVerification `json:"current,omitempty"`
+	// RecordedContext and CurrentContext are the same for the context fetcher.
+	RecordedContext *apiextensionsv1.JSON `json:"recordedContext,omitempty"`
+	CurrentContext  *apiextensionsv1.JSON `json:"currentContext,omitempty"`
+	// Changed says in words what is not as it was; empty when nothing is known to have changed.
+	Changed string `json:"changed"`
+}
+
 // Failure is the body of POST /agent-requests/{name}/failed. The body may be left out.
 type Failure struct {
 	// Reason says what went wrong.

@@ -45,6 +45,8 @@ type Order struct {
 	Verdict wire.Verdict
 	// Seen is how much of the request was shown, Shown the digest of that.
 	Seen, Shown string
+	// Changed is what of the target the reviewer saw not to be as it had been verified.
+	Changed string
 	// Grant names what decides in the reviewer's name.
 	Grant string
 }
@@ -106,7 +108,7 @@ func (d Desk) written(o Order) journal.Decision {
 	w := journal.Decision{
 		By: o.By, Via: d.Via, Environment: d.Environment, Verb: o.Verb, Namespace: r.Namespace, Name: r.Name, UID: string(r.UID),
 		Version: r.ResourceVersion, Agent: r.Spec.AgentIdentity, Action: r.Spec.Action, Target: r.Spec.Target.URI,
-		Reason: o.Review.Reason, Seen: o.Seen, Shown: o.Shown, Grant: o.Grant,
+		Reason: o.Review.Reason, Seen: o.Seen, Shown: o.Shown, Changed: o.Changed, Grant: o.Grant,
 	}
 	if o.Verb == journal.Grade {
 		w.Verdict, w.ReasonCode, w.Reason = o.Verdict.Verdict, o.Verdict.ReasonCode, o.Verdict.Note

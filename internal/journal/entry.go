@@ -64,6 +64,8 @@ type Decision struct {
 	// Verdict and ReasonCode belong to a grade.
 	Verdict    string `json:"verdict,omitempty"`
 	ReasonCode string `json:"reasonCode,omitempty"`
+	// Changed says what of the target was not as it had been verified, when the reviewer saw it looked at again.
+	Changed string `json:"changed,omitempty"`
 	// Seen says how much of the request was shown, Shown is the SHA-256 of exactly that, in hexadecimal digits.
 	Seen  string `json:"seen,omitempty"`
 	Shown string `json:"shown,omitempty"`

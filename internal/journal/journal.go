@@ -37,7 +37,7 @@ func (j *Journal) Path() string { return j.path }
 // Begin writes down a decision that is about to be sent, and returns its number for End. When it returns, the line is
 // on the disk. The error is ErrUnusable.
 func (j *Journal) Begin(d Decision) (int, error) {
-	for _, text := range []*string{&d.Agent, &d.Action, &d.Target, &d.Reason, &d.By, &d.Verdict, &d.ReasonCode} {
+	for _, text := range []*string{&d.Agent, &d.Action, &d.Target, &d.Reason, &d.By, &d.Verdict, &d.ReasonCode, &d.Changed} {
 		*text = harmless(*text)
 	}
 	return j.append(Entry{Kind: KindDecision, Decision: &d})

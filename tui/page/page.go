@@ -41,6 +41,12 @@ type Timed interface {
 	Next() time.Time
 }
 
+// Standing is a Page on which something goes on by itself that people must not lose sight of.
+type Standing interface {
+	// Standing says what, in the header of all pages, and when it would say something else; "" when there is nothing.
+	Standing() (words string, until time.Time)
+}
+
 // Leaver is a Page that has something to finish before the program ends.
 type Leaver interface {
 	// Leave returns what must still be done; each is started before the program ends.

@@ -109,6 +109,9 @@ func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
 		d.say("Show it again, then decide.")
 		return
 	}
+	if approve && d.changedSince(ctx, read, reason) {
+		return
+	}
 	verb, did := journal.Deny, "Denied"
 	if approve {
 		verb, did = journal.Approve, "Approved"
@@ -120,7 +123,7 @@ func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
 
 // order is a decision about the version of a request that was shown or, where none was, the one of the last list.
 func (d *desk) order(verb string, read *v1alpha1.AgentRequest) decide.Order {
-	o := decide.Order{Verb: verb, By: d.who.Identity, Request: read, Seen: journal.SeenPartial, Shown: record.Digest(read)}
+	o := decide.Order{Changed: d.told[read.UID], Verb: verb, By: d.who.Identity, Request: read, Seen: journal.SeenPartial, Shown: record.Digest(read)}
 	if d.shown[read.UID] == read {
 		o.Seen = journal.SeenFull
 	}

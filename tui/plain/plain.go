@@ -29,6 +29,7 @@ import (
 // Gateway is what the queue asks of the gateway. *client.Client satisfies it.
 type Gateway interface {
 	decide.Gateway
+	Target(ctx context.Context, namespace, name string) (wire.Target, error)
 	Whoami(ctx context.Context) (wire.Whoami, error)
 	List(ctx context.Context, o client.ListOptions) ([]v1alpha1.AgentRequest, error)
 	AuditRecords(ctx context.Context, o client.AuditOptions) ([]v1alpha1.AuditRecord, error)
@@ -55,7 +56,7 @@ const lineLimit = 64 << 10
 // Run answers commands until the input ends, quit is typed or ctx ends.
 func Run(ctx context.Context, o Options) error {
 	d := &desk{
-		Options: o, look: theme.New(theme.Options{Profile: termenv.Ascii, ASCII: o.ASCII}), shown: map[types.UID]*v1alpha1.AgentRequest{},
+		Options: o, look: theme.New(theme.Options{Profile: termenv.Ascii, ASCII: o.ASCII}), shown: map[types.UID]*v1alpha1.AgentRequest{}, told: map[types.UID]string{},
 		out: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "plain"},
 	}
 	if err := d.begin(ctx); err != nil {
@@ -110,7 +111,9 @@ type desk struct {
 	rows []v1alpha1.AgentRequest
 	// shown are the versions that were printed whole.
 	shown map[types.UID]*v1alpha1.AgentRequest
-	err   error
+	// told is what of a target was said to have changed since it was verified.
+	told map[types.UID]string
+	err  error
 }
 
 func (d *desk) print(text string) {
@@ -149,6 +152,7 @@ func commands() []command {
 		{"list", "list [FILTER]", "requests that wait, or those that match: words, field:value, is:waiting, is:expiring, is:ungraded, is:mine, is:today, all", (*desk).listCommand},
 		{"show", "show N", "the whole of request N of the last list", (*desk).show},
 		{"next", "next", "the whole of the first request that waits and was not shown", (*desk).next},
+		{"look", "look N", "the target of request N as it is now, and what changed since it was verified", (*desk).lookAgain},
 		{"approve", "approve N [REASON]", "approve request N; it must have been shown", (*desk).approve},
 		{"approve-unread", "approve-unread N [REASON]", "approve request N without having seen it whole", (*desk).approveUnread},
 		{"deny", "deny N REASON", "deny request N; the agent reads the reason", (*desk).deny},

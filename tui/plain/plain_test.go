@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
 	"github.com/aip-dev/aip-dev/tui/plain"
@@ -80,6 +83,29 @@ func TestJournal(t *testing.T) {
 	}
 	if r := all[1]; r.Verb != journal.Approve || r.Seen != journal.SeenFull || r.Shown == "" || !r.LiveEndpoints {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What was verified long ago is looked at again before it is approved, and what changed is approved by saying it twice.
+func TestLookAgain(t *testing.T) {
+	t.Parallel()
+	g := fakegateway.New(time.Now, "aip-reviewer-1", "reviewer")
+	old := fakegateway.Pending("old", "cost-bot", "scale-down", "k8s://prod/etl", "idle", time.Now().Add(-3*time.Hour))
+	old.Status.ControlPlaneVerification = &v1alpha1.ControlPlaneVerification{TargetExists: true, FetchedAt: metav1.NewTime(time.Now().Add(-3 * time.Hour))}
+	g.Put(old)
+	wants(t, talk(t, g, false, "look 1"), "The target is as it was verified 3h ago.")
+	g.SetTarget("old", wire.Target{Changed: "active endpoints was 0, is 2", Current: &v1alpha1.ControlPlaneVerification{
+		TargetExists: true, HasActiveEndpoints: true, ActiveEndpointCount: 2,
+	}})
+	j := journal.At(filepath.Join(t.TempDir(), "aip.journal"), time.Now)
+	got := talkKept(t, g, j, false, "show 1", "approve 1 fine", "approve 1", "approve 1 drained by hand")
+	wants(t, got, "The target is not as it was verified 3h ago:", "live endpoints 0 → 2", "Not sent: say it again if that is fine.",
+		"Not sent: a reason is needed, it has live endpoints", "Approved by you")
+	if d := g.Decisions(); len(d) != 1 || d[0].Review.Reason != "drained by hand" {
+		t.Errorf("%+v", d)
+	}
+	if all, err := j.Records(); err != nil || len(all) != 1 || all[0].Changed != "active endpoints was 0, is 2" {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

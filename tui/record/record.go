@@ -26,6 +26,8 @@ type Options struct {
 	Ends deadline.Deadline
 	// Rivals are the other requests about the same target that are not over.
 	Rivals []*v1alpha1.AgentRequest
+	// Live is the target as it was seen since; nil when nobody looked.
+	Live *Live
 	// Why explains the rules that spoke, as far as they are known.
 	Why []Rule
 }
@@ -39,6 +41,7 @@ func Lines(r *v1alpha1.AgentRequest, o Options) []string {
 	}
 	w.verdict(r)
 	w.claims(r)
+	w.live(r, o.Live)
 	w.heading("REASON", "")
 	w.quote(r.Spec.Reason)
 	w.cascade(r.Spec.CascadeModel)

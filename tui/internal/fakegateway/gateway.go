@@ -40,6 +40,7 @@ type Gateway struct {
 	mu        sync.Mutex
 	who       wire.Whoami
 	requests  map[types.UID]*v1alpha1.AgentRequest
+	targets   map[string]wire.Target
 	version   int
 	decisions []Decision
 	calls     int
@@ -63,7 +64,7 @@ func New(now func() time.Time, name string, roles ...string) *Gateway {
 		who.Role = roles[0]
 	}
 	return &Gateway{
-		now: now, who: who, requests: map[types.UID]*v1alpha1.AgentRequest{}, watchers: map[*watcher]struct{}{},
+		now: now, who: who, requests: map[types.UID]*v1alpha1.AgentRequest{}, targets: map[string]wire.Target{}, watchers: map[*watcher]struct{}{},
 	}
 }
 

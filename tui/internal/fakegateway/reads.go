@@ -30,6 +30,31 @@ func (g *Gateway) SafetyPolicies(context.Context, string) ([]v1alpha1.SafetyPoli
 	return []v1alpha1.SafetyPolicy{p}, g.answering()
 }
 
+// SetTarget says how the target of a request is by now. Without it, targets are as they were verified.
+func (g *Gateway) SetTarget(name string, t wire.Target) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.targets[name] = t
+}
+
+// Target answers GET /agent-requests/{name}/target.
+func (g *Gateway) Target(_ context.Context, _, name string) (wire.Target, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.answering(); err != nil {
+		return wire.Target{}, err
+	}
+	if t, ok := g.targets[name]; ok {
+		return t, nil
+	}
+	for _, r := range g.requests {
+		if r.Name == name {
+			return wire.Target{Name: name, Recorded: r.Status.ControlPlaneVerification, Current: r.Status.ControlPlaneVerification}, nil
+		}
+	}
+	return wire.Target{}, refuse(http.StatusNotFound, "AgentRequest not found")
+}
+
 // AuditRecords answers GET /audit-records: one record for each request, and one for each decision.
 func (g *Gateway) AuditRecords(_ context.Context, o client.AuditOptions) ([]v1alpha1.AuditRecord, error) {
 	g.mu.Lock()

@@ -38,8 +38,16 @@ func (q *Queue) decision(o *order, item feed.Item) tea.Cmd {
 		out.Verb = journal.Approve
 	}
 	out.Review = wire.Review{Reason: o.reason, ResourceVersion: item.ResourceVersion}
+	if o.grant != nil {
+		out.Seen, out.Grant = journal.SeenNone, o.grant.name()
+	}
 	return q.Do(func(ctx context.Context) tea.Msg {
-		out.Shown = record.Digest(item.AgentRequest)
+		if d.Err = q.lookFor(ctx, o.grant, item); d.Err != nil {
+			return d
+		}
+		if o.grant == nil {
+			out.Shown = record.Digest(item.AgentRequest)
+		}
 		d.Answer = q.Desk.Send(ctx, out)
 		return d
 	})
@@ -50,6 +58,9 @@ func (q *Queue) outgoing(verb string, item feed.Item, unread map[types.UID]struc
 	out := decide.Order{Verb: verb, Request: item.AgentRequest, Seen: journal.SeenFull}
 	if _, partly := unread[item.Key()]; partly {
 		out.Seen = journal.SeenPartial
+	}
+	if last, ok := q.sightOf(item); ok {
+		out.Changed = last.Target.Changed
 	}
 	if q.snapshot.Who != nil {
 		out.By = q.snapshot.Who.Identity

@@ -26,6 +26,8 @@ type form struct {
 	unread bool
 	// partly are the requests whose record was not shown to its end.
 	partly map[types.UID]struct{}
+	// live says that the target was seen in use when it was looked at again.
+	live bool
 	// items are the versions that were on the screen when the form was opened: the marked ones, or that under the cursor.
 	items  []feed.Item
 	marked bool
@@ -40,7 +42,7 @@ func (f *form) item() feed.Item { return f.items[0] }
 // needsReason reports whether the decision cannot be sent without a reason: the agent reads why it was denied, and the
 // gateway wants to know why live endpoints do not matter.
 func (f *form) needsReason() bool {
-	if !f.approve {
+	if !f.approve || f.live {
 		return true
 	}
 	for _, item := range f.items {
@@ -76,6 +78,9 @@ func (f *form) blocked(q *Queue) string {
 		if cause := q.stale(f.item()); cause != "" {
 			return cause
 		}
+	}
+	if cause := q.awaitsLook(f); cause != "" {
+		return cause
 	}
 	if f.needsReason() && strings.TrimSpace(f.reason.Value()) == "" {
 		return "a reason is needed"
@@ -117,7 +122,13 @@ func (q *Queue) ask(approve, unread bool) tea.Cmd {
 	f.unread = unread && len(f.partly) > 0
 	f.reason.SetValue(q.drafts[f.item().Key()])
 	q.form = f
-	return nil
+	if last, ok := q.sightOf(f.item()); ok {
+		f.live = inUse(last.Target)
+	}
+	if !approve || f.marked {
+		return nil
+	}
+	return q.lookIfOld()
 }
 
 // chosen returns what the next decision is about, in the order of the list.
@@ -173,6 +184,7 @@ func (q *Queue) formLines() []string {
 	f := q.form
 	lines := []string{q.formHead()}
 	lines = append(lines, q.changedLines()...)
+	lines = append(lines, q.lookLines(f)...)
 	lead := " reason, the agent reads this: "
 	if f.approve {
 		lead = " note: "
@@ -245,7 +257,12 @@ func (q *Queue) changedLines() []string {
 	if len(changes) == 0 {
 		return nil
 	}
-	lines := []string{q.Look.Alert.Render(text.Cut(" This request is not what you read. Since you opened it:", q.width, q.Look.Cut))}
+	return q.changeLines(" This request is not what you read. Since you opened it:", changes)
+}
+
+// changeLines lists changes under a heading.
+func (q *Queue) changeLines(heading string, changes []record.Change) []string {
+	lines := []string{q.Look.Alert.Render(text.Cut(heading, q.width, q.Look.Cut))}
 	limit := min(changesShown, max(q.height-6, 1))
 	for _, l := range record.ChangeLines(changes, q.Look, q.width-1, limit) {
 		lines = append(lines, " "+l)

@@ -21,7 +21,8 @@ type keyMap struct {
 	next, open, back, filter                 key.Binding
 	tab, tabBack, tabAt                      key.Binding
 	mark, markRange, group, undo             key.Binding
-	shape, copy, grade                       key.Binding
+	shape, copy, grade, look                 key.Binding
+	grant, endGrants                         key.Binding
 	send, cancel, accept                     key.Binding
 }
 
@@ -53,6 +54,9 @@ func newKeyMap() keyMap {
 		group:         bind([]string{"g"}, "g", "mark those like this"),
 		shape:         bind([]string{"o"}, "o", "other form: YAML, JSON, difference"),
 		grade:         bind([]string{"e"}, "e", "grade"),
+		look:          bind([]string{"r"}, "r", "look again"),
+		grant:         bind([]string{"t"}, "t", "grant for a time"),
+		endGrants:     bind([]string{"x"}, "x", "end the grants"),
 		copy:          bind([]string{"y"}, "y", "copy"),
 		undo:          bind([]string{"u"}, "u", "take back"),
 		open:          bind([]string{"enter"}, "enter", "whole"),
@@ -73,7 +77,7 @@ func (q *Queue) Bindings() []*key.Binding {
 	return []*key.Binding{
 		&k.approve, &k.deny, &k.approveUnread, &k.up, &k.down, &k.first, &k.last, &k.pageUp, &k.pageDown, &k.textUp, &k.textDown,
 		&k.textHalfUp, &k.textHalfDn, &k.textPageUp, &k.textPageDn, &k.textHome, &k.next, &k.open, &k.filter, &k.tab, &k.tabBack,
-		&k.mark, &k.markRange, &k.group, &k.undo, &k.shape, &k.copy, &k.grade, &k.back,
+		&k.mark, &k.markRange, &k.group, &k.undo, &k.shape, &k.copy, &k.grade, &k.look, &k.grant, &k.endGrants, &k.back,
 	}
 }
 
@@ -88,10 +92,15 @@ func (q *Queue) Keys() []page.Key {
 		return []page.Key{{Binding: k.send, Off: q.form.blocked(q)}, {Binding: k.cancel}}
 	case q.search != nil:
 		return []page.Key{{Binding: k.accept}, {Binding: k.cancel}}
-	case len(q.rows) == 0:
-		return slices.Concat(q.filterKeys(), q.tabKeys())
 	}
-	keys := q.decisionKeys()
+	var keys []page.Key
+	if len(q.grants) > 0 {
+		keys = append(keys, page.Key{Binding: k.endGrants})
+	}
+	if len(q.rows) == 0 {
+		return slices.Concat(keys, q.filterKeys(), q.tabKeys())
+	}
+	keys = append(keys, q.decisionKeys()...)
 	if q.preview.pager.Below() > 0 && q.layout.textHeight > 0 {
 		keys = append(keys, page.Key{Binding: k.textPageDn})
 	}
@@ -105,6 +114,9 @@ func (q *Queue) Keys() []page.Key {
 	}
 	keys = append(keys, q.markKeys()...)
 	keys = append(keys, page.Key{Binding: k.copy})
+	if cause, ok := q.whyNoLook(); ok {
+		keys = append(keys, page.Key{Binding: k.look, Off: cause})
+	}
 	keys = append(keys, q.filterKeys()...)
 	keys = append(keys, q.tabKeys()...)
 	if len(q.rows) > 1 || q.whole && q.preview.pager.Len() > q.preview.pager.Height() {
@@ -133,6 +145,9 @@ func (q *Queue) decisionKeys() []page.Key {
 	keys = append(keys, page.Key{Binding: approve, Off: q.whyNot(true)}, page.Key{Binding: deny, Off: q.whyNot(false)})
 	if q.onlyUnread() {
 		keys = append(keys, page.Key{Binding: k.approveUnread})
+	}
+	if cause, ok := q.whyNoGrant(); ok {
+		keys = append(keys, page.Key{Binding: k.grant, Off: cause})
 	}
 	if q.gradable() {
 		keys = append(keys[:0:0], page.Key{Binding: k.grade, Off: q.whyNotGrade()})
@@ -204,7 +219,7 @@ func (q *Queue) pressAll(msg tea.KeyMsg) tea.Cmd {
 			return q.typeFilter(tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i:]})
 		}
 		one := tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i : i+1]}
-		if key.Matches(one, q.keys.approve, q.keys.deny) {
+		if key.Matches(one, q.keys.approve, q.keys.deny, q.keys.grant) {
 			return nil
 		}
 		q.press(one)
@@ -224,6 +239,9 @@ func (q *Queue) press(msg tea.KeyMsg) tea.Cmd {
 		{k.deny, func() tea.Cmd { return q.ask(false, false) }},
 		{k.undo, q.takeBack},
 		{k.grade, q.startGrade},
+		{k.look, q.lookAgain},
+		{k.grant, q.startGrant},
+		{k.endGrants, q.endGrants},
 	} {
 		if key.Matches(msg, m.on) {
 			return m.do()

@@ -32,6 +32,8 @@ type order struct {
 	targets map[string]struct{}
 	// held says that the order can still be taken back.
 	held bool
+	// grant is what decided in the reviewer's name; nil when the reviewer did.
+	grant *grant
 	// unkept is why the journal does not tell what became of a decision.
 	unkept error
 }
@@ -190,6 +192,7 @@ func (q *Queue) settle(d decided) tea.Cmd {
 
 // told says that the one decision of an order took effect.
 func (q *Queue) told(d decided) tea.Cmd {
+	d.order.noteGrant()
 	if !d.tookEffect() {
 		return d.order.notify(page.Info, fmt.Sprintf("%s stored, phase is %s: %s", d.order.noun(),
 			safetext.ID(string(d.Phase)), label(d.item)))
@@ -202,12 +205,13 @@ func (q *Queue) told(d decided) tea.Cmd {
 	if !q.now.IsZero() {
 		at = " at " + q.now.Format(time.TimeOnly)
 	}
-	return d.order.notify(page.Good, fmt.Sprintf("%s %s by you%s, phase %s%s: %s", sign, d.order.participle(), at,
+	return d.order.notify(page.Good, fmt.Sprintf("%s %s by %s%s, phase %s%s: %s", sign, d.order.participle(), d.order.by(), at,
 		safetext.ID(string(d.Phase)), rest, label(d.item)))
 }
 
 // report says what became of an order, of several requests or of one that came back.
 func (q *Queue) report(o *order) tea.Cmd {
+	o.noteGrant()
 	sign := q.Look.Denied
 	if o.approve {
 		sign = q.Look.Approved
@@ -237,6 +241,13 @@ func (o *order) notify(level page.Level, words string) tea.Cmd {
 		level, words = page.Alert, words+"; what became of it is not in the journal: "+safetext.Line(o.unkept.Error())
 	}
 	return page.Notify(level, words)
+}
+
+func (o *order) by() string {
+	if o.grant != nil {
+		return "your grant"
+	}
+	return "you"
 }
 
 func (o *order) participle() string {

@@ -32,6 +32,7 @@ type edition struct {
 	rivals  string
 	shape   shape
 	rules   int
+	look    int
 }
 
 // rivals are the other requests about the target of the one under the cursor that are not over.
@@ -78,6 +79,10 @@ func (q *Queue) display() {
 		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(), rivals: q.rivals.words,
 		shape: q.preview.shape, rules: q.rules.revision,
 	}
+	last, seen := q.sightOf(item)
+	if seen {
+		want.look = last.number
+	}
 	if want == q.preview.shown {
 		return
 	}
@@ -89,10 +94,14 @@ func (q *Queue) display() {
 		q.preview.shown = want
 		return
 	}
-	lines := record.Lines(item.AgentRequest, record.Options{
+	options := record.Options{
 		Look: q.Look, Zone: want.zone, Width: want.width, Ends: q.Limits.Of(item.AgentRequest), Rivals: q.rivals.list,
 		Why: record.Explain(item.AgentRequest, q.rules.policies),
-	})
+	}
+	if seen {
+		options.Live = &last.Live
+	}
+	lines := record.Lines(item.AgentRequest, options)
 	q.preview.pager.SetLines(append(q.sinceRead(item, want.width), lines...))
 	q.preview.shown = want
 }

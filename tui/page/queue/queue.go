@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/feed"
@@ -32,10 +33,14 @@ type Options struct {
 	Hold time.Duration
 	// GatewayURL and Identity are for commands that are copied; both may be empty.
 	GatewayURL, Identity string
+	// Target looks at the target of a request as it is now; it may be nil.
+	Target func(ctx context.Context, namespace, name string) (wire.Target, error)
 	// Policies reads the policies, to show the rules that spoke; it may be nil.
 	Policies func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error)
 	// Tabs are the saved filters; nil means those of Tabs.
 	Tabs []Tab
+	// Grants lets the reviewer give grants.
+	Grants bool
 	// Limits are the times after which requests change by themselves.
 	Limits deadline.Limits
 }
@@ -73,10 +78,16 @@ type Queue struct {
 	preview preview
 	rivals  rivals
 	rules   rules
+	// sights are the targets that were looked at again, looks is how often that was.
+	sights map[types.UID]sight
+	looks  int
 	// search, form and grading are what is being typed, if anything; at most one of them is there.
 	search  *prompt.Prompt
 	form    *form
 	grading *grading
+	// granting is a grant that is being given, grants are those that hold, the first to end first.
+	granting *granting
+	grants   []*grant
 	// copying says that the next key chooses what is copied.
 	copying bool
 	// sent are the decisions under way, held those of them that can be taken back, oldest first; drafts are the reasons
@@ -99,7 +110,7 @@ func New(o Options) *Queue {
 	return &Queue{
 		Options: o, keys: newKeyMap(), tabs: compile(o.Tabs), counts: make([]int, len(o.Tabs)),
 		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
-		marks:   map[types.UID]feed.Item{},
+		marks: map[types.UID]feed.Item{}, sights: map[types.UID]sight{},
 		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}},
 	}
 }
@@ -138,9 +149,9 @@ func (q *Queue) Update(msg tea.Msg) tea.Cmd {
 func (q *Queue) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case feed.Snapshot:
-		return q.accept(msg)
+		return tea.Batch(q.accept(msg), q.applyGrants())
 	case page.Tick:
-		return q.tick(msg.Now)
+		return tea.Batch(q.tick(msg.Now), q.expireGrants())
 	case rested:
 		q.rest.end(msg)
 	case decided:
@@ -149,6 +160,8 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 		return q.release(msg)
 	case rulesRead:
 		q.takeRules(msg)
+	case looked:
+		return q.takeLook(msg)
 	case graded:
 		return q.settleGrade(msg)
 	case tea.MouseMsg:
@@ -159,6 +172,8 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 			return q.typeReason(msg)
 		case q.grading != nil:
 			return q.typeGrade(msg)
+		case q.granting != nil:
+			return q.typeGrant(msg)
 		}
 		q.noteRead()
 		switch {

@@ -66,6 +66,7 @@ func (q *Queue) Next() time.Time {
 		_, left := when.Countdown(q.Limits.Of(item.AgentRequest).At, q.now)
 		next = when.Earliest(next, age, left)
 	}
+	next = when.Earliest(next, q.grantNext())
 	if q.form == nil {
 		return next
 	}

@@ -196,6 +196,8 @@ func (q *Queue) Prompt() []string {
 		return q.formLines()
 	case q.grading != nil:
 		return q.gradeLines()
+	case q.granting != nil:
+		return q.grantLines()
 	case q.copying:
 		return q.copyLines()
 	case q.search != nil:
