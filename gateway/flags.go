@@ -56,6 +56,7 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 func bindOIDC(fs *pflag.FlagSet, o *Options) {
 	fs.StringVar(&o.OIDC.IssuerURL, "oidc-issuer-url", "", "issuer of the tokens, exactly as in their iss claim")
 	fs.StringVar(&o.OIDC.Audience, "oidc-audience", defaultAudience, "value that the aud claim must contain")
+	fs.StringVar(&o.OIDC.CA, "oidc-ca", "", "certificates, as PEM text, of authorities that the issuer's certificate may be of, besides the system's")
 	fs.StringVar(&o.OIDC.Preset, "oidc-preset", "", "kind of provider, which says the claims: "+strings.Join(authn.PresetNames(), ", "))
 	fs.StringVar(&o.OIDC.IdentityClaim, "oidc-identity-claim", "", "claim that says who calls, or several separated by commas, of which the first that a token has counts (default: the preset's, else "+authn.DefaultIdentityClaim+")")
 	fs.StringVar(&o.OIDC.GroupsClaim, "oidc-groups-claim", "", "claim that says which groups the caller is in (default: the preset's, else "+defaultGroups+")")

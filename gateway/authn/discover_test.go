@@ -2,6 +2,7 @@ package authn_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"net"
 	"net/http"
@@ -186,6 +187,25 @@ func TestDiscoverOverTLS(t *testing.T) {
 	i.set(&i.discovery, i.document())
 	check(t, v.Discover(t.Context()))
 	is(t, v, k.sign(t, i.claims()), nil)
+}
+
+// TestAuthority: an issuer's own authority counts besides the system's, and a text without a certificate is told.
+func TestAuthority(t *testing.T) {
+	t.Parallel()
+	k := newKey(t, "k1", jose.ES256)
+	i := newIssuer(t, k)
+	secure := newTLS(t, i)
+	i.set(&i.discovery, i.document())
+	o := i.options()
+	o.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}))
+	v, err := authn.New(o)
+	check(t, err)
+	check(t, v.Discover(t.Context()))
+	is(t, v, k.sign(t, i.claims()), nil)
+	o.CA = "ca.pem"
+	if _, err := authn.New(o); err == nil || !strings.Contains(err.Error(), "expected PEM") {
+		t.Errorf("found %v", err)
+	}
 }
 
 func TestDiscoverIsCancelled(t *testing.T) {

@@ -3,6 +3,8 @@ package authn
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +29,23 @@ const (
 	keysBurst     = 10
 	keysPerSecond = 1
 )
+
+// transport returns one that trusts authorities besides the system's; nil when there are none.
+func transport(authorities string) (http.RoundTripper, error) {
+	if authorities == "" {
+		return nil, nil //nolint:nilnil // the default of an http.Client
+	}
+	trusted, err := x509.SystemCertPool()
+	if err != nil {
+		trusted = x509.NewCertPool()
+	}
+	if !trusted.AppendCertsFromPEM([]byte(authorities)) {
+		return nil, errors.New("the authority of the issuer holds no certificate: expected PEM, -----BEGIN CERTIFICATE-----")
+	}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
+	}, nil
+}
 
 // bounded cuts the answers of the provider to a size that memory and log lines can hold. It refuses redirects, which
 // would lead to another place than the configured one, perhaps over a less protected way. Each request has a connection of

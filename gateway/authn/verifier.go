@@ -67,7 +67,9 @@ type Options struct {
 	// GroupsClaim names the claim that becomes Identity.Groups; dots lead into objects. Empty means the preset's, else no
 	// groups.
 	GroupsClaim string
-	// HTTPClient talks to the provider. Nil means a client with a bound of ten seconds per request.
+	// CA are certificates in PEM of authorities that the provider's certificate may be of, besides the system's.
+	CA string
+	// HTTPClient talks to the provider, and knows its authorities by itself. Nil means a client with a bound of ten seconds per request.
 	HTTPClient *http.Client
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
@@ -97,6 +99,11 @@ func New(o Options) (*Verifier, error) {
 		o.Now = time.Now
 	}
 	client := &http.Client{}
+	trust, err := transport(o.CA)
+	if err != nil {
+		return nil, fmt.Errorf("oidc options: %w", err)
+	}
+	client.Transport = trust
 	if o.HTTPClient != nil {
 		*client = *o.HTTPClient
 	}

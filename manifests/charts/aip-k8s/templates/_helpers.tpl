@@ -94,6 +94,7 @@ commas; the number 0 is a value. The token flags only mean something with an iss
 {{- $flags = concat $flags (list
   (list "oidc-issuer-url" $auth.oidcIssuerURL)
   (list "oidc-audience" $auth.oidcAudience)
+  (list "oidc-ca" $auth.oidcCA)
   (list "oidc-preset" $auth.oidcPreset)
   (list "oidc-identity-claim" $auth.oidcIdentityClaim)
   (list "oidc-groups-claim" $auth.oidcGroupsClaim)
