@@ -170,6 +170,8 @@ type Rollout struct {
 	Absent bool
 	// Stopped says that it is to have no pods.
 	Stopped bool
+	// Paused says that its pods stay as they were before it was changed.
+	Paused bool
 	// Available says that its newest template is the one that serves.
 	Available bool
 	// Reason is what its newest pod says, when it is not available.
@@ -208,7 +210,7 @@ func (i Inspector) rollout(ctx context.Context, namespace, name string) (Rollout
 	if unknown, ok := strings.CutPrefix(pod.reason, "image ["); ok && pod.unpulled == "" { // an embedded node refuses the pod
 		pod.unpulled, _, _ = strings.Cut(unknown, "]")
 	}
-	return Rollout{Reason: pod.reason, Unpulled: pod.unpulled}, nil
+	return Rollout{Reason: pod.reason, Unpulled: pod.unpulled, Paused: d.Spec.Paused}, nil
 }
 
 // ErrNoDNS says that a cluster resolves no names.

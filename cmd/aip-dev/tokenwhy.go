@@ -154,7 +154,13 @@ func (a *app) question(ctx context.Context, g given, flags []string) (why.Questi
 func foreignFixes(issuer string) why.Fixes {
 	set := check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set gateway.auth.KEY=VALUE"}
 	return why.Fixes{
-		Mint:   check.Fix{Command: "curl -s ISSUER-TOKEN-URL -d grant_type=client_credentials -d client_id=ID -d client_secret=@FILE  # get another token"},
+		Mint: check.Fix{Command: "curl -s ISSUER-TOKEN-URL -d grant_type=client_credentials -d client_id=ID -d client_secret=@FILE  # get another token"},
+		Trust: func(gateway bool) check.Fix {
+			if gateway {
+				return check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set-file gateway.auth.oidcCA=issuer-ca.pem"}
+			}
+			return why.TrustHere()
+		},
 		Issuer: check.Fix{Command: "curl -v " + strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"}, Configure: set,
 		Role: func(id, role string) check.Fix {
 			return check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set gateway.auth." + role + "Subjects=" + id}

@@ -86,6 +86,7 @@ type doctor struct {
 	session *session.Session
 	realm   func(context.Context) (keycloak.Diff, error)
 	issuer  func(context.Context) issuerAnswer
+	ready   func(context.Context) (readiness, error)
 }
 
 // load reads what the environment remembers.
@@ -108,7 +109,7 @@ func (d *doctor) load() {
 	}
 	d.inspect = steps.NewInspector(d.env, deps, d.facts)
 	d.session = session.New(session.Options{Facts: d.facts, Tokens: d.Folder.Tokens(), Now: d.Now})
-	d.realm = shared(d.inspect.Realm)
+	d.realm, d.ready = shared(d.inspect.Realm), shared(d.askReady)
 	d.issuer = func() func(context.Context) issuerAnswer {
 		ask := shared(func(ctx context.Context) (issuerAnswer, error) { return d.askIssuer(ctx), nil })
 		return func(ctx context.Context) issuerAnswer {
@@ -141,8 +142,14 @@ func (d *doctor) up() check.Fix {
 }
 
 // kubectl is a fix that is a command of kubectl in the environment's cluster.
-func (d *doctor) kubectl(line string) check.Fix {
-	return check.Fix{Command: "kubectl --kubeconfig " + d.facts.Cluster.Kubeconfig + " " + line}
+func (d *doctor) kubectl(line string) check.Fix { return kubectl(d.session, line) }
+
+// mendIssuer is the fix of the identity provider: the steps of `up` for an environment's own, else nothing but to ask it.
+func (d *doctor) mendIssuer() check.Fix {
+	if d.external() {
+		return askIssuerYourself(d.session)
+	}
+	return d.up()
 }
 
 // external returns whether somebody else is responsible for what failed, as in a cluster or a provider of others.

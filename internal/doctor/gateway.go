@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authn"
@@ -32,11 +34,11 @@ func (d *doctor) gateway() []check.Check {
 
 // identityClaim asks which claim the gateway reads, where the environment knows the right one.
 func (d *doctor) identityClaim(ctx context.Context) check.Answer {
-	args, err := d.session.GatewayArgs(ctx)
+	run, err := d.session.GatewayRun(ctx)
 	if err != nil {
 		return check.Failed(d.up(), "%v", err)
 	}
-	options, err := gateway.FromArgs(args)
+	options, err := gateway.FromArgs(run.Args)
 	if err != nil {
 		return check.Failed(d.up(), "%v", err)
 	}
@@ -45,7 +47,7 @@ func (d *doctor) identityClaim(ctx context.Context) check.Answer {
 		return check.OK("%s", has) // what a provider of others puts into its tokens, they say
 	}
 	if has != want {
-		return check.Differ(setClaim(d.session, want), want, has, "the gateway takes the identity from %s, and the lists name clients by %s", has, want)
+		return check.Differ(setValue(d.session, "auth.oidcIdentityClaim", want), want, has, "the gateway takes the identity from %s, and the lists name clients by %s", has, want)
 	}
 	return check.OK("%s", has)
 }
@@ -71,6 +73,8 @@ func (d *doctor) gatewayRuns(ctx context.Context) check.Answer {
 		return check.Failed(d.up(), "its Deployment is gone")
 	case r.Stopped:
 		return check.Failed(d.kubectl("scale deployment/"+steps.GatewayDeployment+" --replicas=1 -n "+steps.Namespace), "%s", r.Reason)
+	case r.Paused:
+		return check.Failed(d.kubectl("rollout resume deployment/"+steps.GatewayDeployment+" -n "+steps.Namespace), "its Deployment is paused, and its pods run with flags of before")
 	case !r.Available && strings.Contains(r.Reason, "OIDC"):
 		return check.OK("it waits for its issuer") // gateway-issuer says why
 	case !r.Available:
@@ -80,23 +84,48 @@ func (d *doctor) gatewayRuns(ctx context.Context) check.Answer {
 	}
 }
 
+// readiness is what the gateway says at /readyz.
+type readiness struct {
+	status int
+	body   string
+	err    error
+}
+
+// askReady asks the gateway whether it is ready.
+func (d *doctor) askReady(ctx context.Context) (readiness, error) {
+	status, body, err := fetch(ctx, d.facts.Gateway.URL+"/readyz", "")
+	return readiness{status, strings.TrimSpace(body), err}, nil
+}
+
 // gatewayIssuer is the first entry of the guide's troubleshooting: "OIDC setup failed".
 func (d *doctor) gatewayIssuer(ctx context.Context) check.Answer {
-	status, body, err := fetch(ctx, d.facts.Gateway.URL+"/readyz", "")
-	body = strings.TrimSpace(body)
-	if err == nil && status != 200 && strings.Contains(body, "OIDC") {
-		return check.Failed(check.Fix{Command: d.Command("logs gateway")}, "%s", body)
+	r, _ := d.ready(ctx) // what it says is in r
+	said := r.body
+	if r.err != nil { // where no pod is ready nothing leads to one, and its Deployment tells
+		rollout, err := d.inspect.Gateway(ctx)
+		if err != nil {
+			return check.Failed(d.up(), "%v", err)
+		}
+		said = rollout.Reason
 	}
-	return check.OK("yes")
+	if r.status == http.StatusOK || !strings.Contains(said, "OIDC") {
+		return check.OK("yes")
+	}
+	fix := check.Fix{Command: d.Command("logs gateway")}
+	if strings.Contains(said, "x509:") {
+		fix = trust(d.session, true)
+	}
+	return check.Failed(fix, "%s", said)
 }
 
 func (d *doctor) gatewayAnswers(ctx context.Context) check.Answer {
-	status, body, err := fetch(ctx, d.facts.Gateway.URL+"/readyz", "")
-	switch {
-	case err != nil:
+	switch r, _ := d.ready(ctx); { // what it says is in r
+	case r.err != nil && d.kind() == bootstrap.ClusterExisting && d.facts.Cluster.Served():
+		return check.Failed(check.Fix{Command: d.Command("stop") + " && " + d.Command("start")}, "nothing answers at %s: the process that leads there hangs", d.facts.Gateway.URL)
+	case r.err != nil:
 		return check.Failed(d.up(), "nothing answers at %s", d.facts.Gateway.URL)
-	case status != 200:
-		return check.Failed(check.Fix{Command: d.Command("logs gateway")}, "%s says it is not ready: %s", d.facts.Gateway.URL, strings.TrimSpace(body))
+	case r.status != http.StatusOK:
+		return check.Failed(check.Fix{Command: d.Command("logs gateway")}, "%s says it is not ready: %s", d.facts.Gateway.URL, r.body)
 	default:
 		return check.OK("%s", d.facts.Gateway.URL)
 	}

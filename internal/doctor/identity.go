@@ -61,7 +61,7 @@ func (d *doctor) identity() []check.Check {
 		{ID: "clients", Group: group, Question: "does the realm have the clients, enabled", Needs: []string{"realm", "client-secrets"}, Ask: d.part(keycloak.PartClient, "as described")},
 		{ID: "client-credentials", Group: group, Question: "are their secrets those of the realm", Needs: []string{"clients"}, Ask: d.part(keycloak.PartSecret, "the same")},
 		{ID: "audience-mapper", Group: group, Question: "do their tokens name the gateway in aud", Needs: []string{"clients"}, Ask: d.part(keycloak.PartMapper, "aud has "+d.env.Audience)},
-		{ID: "keys", Group: group, Question: "are kept tokens signed by keys that the issuer publishes", Needs: []string{"realm"}, Ask: d.keptTokens},
+		{ID: "keys", Group: group, Question: "are kept tokens signed by keys that the issuer publishes", Needs: []string{"issuer-name"}, Ask: d.keptTokens},
 	}
 }
 
@@ -86,20 +86,19 @@ func (d *doctor) providerRuns(ctx context.Context) check.Answer {
 }
 
 func (d *doctor) issuerAnswers(ctx context.Context) check.Answer {
-	a := d.issuer(ctx)
-	if a.trouble == nil || a.trouble.NoRealm {
+	switch a := d.issuer(ctx); {
+	case a.trouble == nil || a.trouble.NoRealm:
 		return check.OK("%s answers", d.facts.Identity.IssuerURL)
+	case a.trouble.Untrusted:
+		return a.trouble.Answer(trust(d.session, false))
+	default:
+		return a.trouble.Answer(d.mendIssuer())
 	}
-	fix := check.Fix{Command: d.Command("logs issuer")}
-	if d.external() {
-		fix = check.Fix{Command: "curl -v " + strings.TrimSuffix(d.facts.Identity.IssuerURL, "/") + "/.well-known/openid-configuration"}
-	}
-	return a.trouble.Answer(fix)
 }
 
 func (d *doctor) realmIsThere(ctx context.Context) check.Answer {
 	if a := d.issuer(ctx); a.trouble != nil {
-		return check.Differ(d.up(), a.trouble.Expected, a.trouble.Found, "the issuer knows no realm %s: it was deleted, or forgotten with its pod", d.facts.Identity.Realm)
+		return check.Differ(d.mendIssuer(), a.trouble.Expected, a.trouble.Found, "the issuer knows no realm %s: it was deleted, or forgotten with its pod", d.facts.Identity.Realm)
 	}
 	if d.external() {
 		return check.Skipped("the provider is not part of the environment")
@@ -108,12 +107,11 @@ func (d *doctor) realmIsThere(ctx context.Context) check.Answer {
 }
 
 func (d *doctor) issuerName(ctx context.Context) check.Answer {
-	a := d.issuer(ctx)
-	switch {
-	case a.err != nil:
-		return check.Failed(d.up(), "%v", a.err)
+	switch a := d.issuer(ctx); {
+	case a.keys.Issuer == "":
+		return check.Failed(d.mendIssuer(), "%v", a.err)
 	case a.keys.Issuer != d.facts.Identity.IssuerURL:
-		return check.Differ(d.up(), d.facts.Identity.IssuerURL, a.keys.Issuer, "the issuer calls itself by another name, which its tokens have as iss")
+		return check.Differ(rename(d.session, a.keys.Issuer, d.Command), d.facts.Identity.IssuerURL, a.keys.Issuer, "the issuer calls itself by another name, which its tokens have as iss")
 	default:
 		return check.OK("%s", a.keys.Issuer)
 	}
@@ -169,7 +167,7 @@ func (d *doctor) secrets(ctx context.Context) check.Answer {
 func (d *doctor) keptTokens(ctx context.Context) check.Answer {
 	a := d.issuer(ctx)
 	if a.err != nil {
-		return check.Failed(d.up(), "%v", a.err)
+		return check.Failed(d.mendIssuer(), "%v", a.err)
 	}
 	cache := kept.NewFileCache(d.Folder.Tokens(), d.Now)
 	var stale []string

@@ -61,7 +61,10 @@ func openToOthers(folder string) ([]string, error) {
 
 // engine asks whether a container engine answers, where one is needed.
 func (d *doctor) engine() check.Check {
-	return check.Check{ID: "engine", Group: machine.Group, Question: "does a container engine answer", Ask: func(ctx context.Context) check.Answer {
+	const patience = soon / 2 // one that hangs does not answer
+	return check.Check{ID: "engine", Group: machine.Group, Question: "does a container engine answer", Limit: soon, Ask: func(ctx context.Context) check.Answer {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		if k := d.kind(); k != "" && k != bootstrap.ClusterKind {
 			return check.Skipped("an environment in an %s cluster needs none", k)
 		}

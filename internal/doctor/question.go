@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/check"
@@ -32,15 +33,18 @@ func Ask(ctx context.Context, s *session.Session, raw, client string, command fu
 	if s.Facts.Gateway.URL == "" {
 		return q, errNoGateway
 	}
-	args, err := s.GatewayArgs(ctx)
+	run, err := s.GatewayRun(ctx)
 	if err != nil {
 		return q, err
 	}
-	if q.Gateway, err = gateway.FromArgs(args); err != nil {
+	if q.Gateway, err = gateway.FromArgs(run.Args); err != nil {
 		return q, err
 	}
 	identity, url := s.Facts.Identity, s.Facts.Gateway.URL
 	q.HTTP, q.Fixes = Reach(identity), fixes(s, client, command)
+	if run.Paused {
+		q.Fixes.Restart = kubectl(s, "rollout resume deployment/"+run.Deployment+" -n "+s.Facts.Gateway.Namespace)
+	}
 	if q.Gateway.OIDC.IssuerURL != identity.IssuerURL { // the gateway has another issuer than the environment's
 		q.HTTP = why.Reach(q.Gateway.OIDC.IssuerURL, "", issuerLimit)
 	}
@@ -56,46 +60,92 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 		client = s.First(bootstrap.RoleAgent, bootstrap.RoleReviewer, bootstrap.RoleAdmin)
 	}
 	up := check.Fix{Command: command("up") + " && " + command("token "+client+" --fresh"), Repair: check.RepairUp}
-	other := check.Fix{Command: command("agent add NAME --role reviewer")}
-	for _, c := range s.Facts.Identity.Clients {
-		if c.Role == bootstrap.RoleReviewer && c.ID != client {
-			other.Command = command("request approve NAME --as " + c.ID)
-			break
-		}
+	issuer := up
+	if s.Facts.Identity.External {
+		issuer = askIssuerYourself(s)
 	}
 	return why.Fixes{
 		Mint:   check.Fix{Command: command("token " + client + " --fresh"), Repair: check.RepairTokens},
-		Issuer: up, Configure: up, Other: other,
+		Issuer: issuer, Configure: up, Other: func(request string) check.Fix { return otherReviewer(s, client, request, command) },
+		Trust:  func(gateway bool) check.Fix { return trust(s, gateway) },
+		Name:   func(found string) check.Fix { return rename(s, found, command) },
 		Govern: func(name, patch string) check.Fix { return govern(s, name, patch) },
-		Claim:  func(claim string) check.Fix { return setClaim(s, claim) },
+		Set:    func(value, to string) check.Fix { return setValue(s, value, to) },
 		Role: func(id, role string) check.Fix {
 			return check.Fix{Command: command("agent add " + id + " --role " + role)}
 		},
-		Restart: check.Fix{Command: "kubectl rollout restart deployment -n " + s.Facts.Gateway.Namespace + " -l app.kubernetes.io/component=gateway"},
+		Restart: kubectl(s, "rollout restart deployment -n "+s.Facts.Gateway.Namespace+" -l app.kubernetes.io/component=gateway"),
 		Keep:    check.Fix{Command: command("proxy --as "+client) + "  # adds and renews the token"},
 		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true  # on the machine whose clock is wrong"},
 	}
 }
 
-// setClaim is the command, in the form of the guide, that makes a claim the one that says who calls.
-func setClaim(s *session.Session, claim string) check.Fix {
-	return check.Fix{Command: "helm upgrade " + s.Facts.Gateway.Release + " charts/aip-k8s -n " + s.Facts.Gateway.Namespace +
-		" --kubeconfig " + s.Facts.Cluster.Kubeconfig + " --reuse-values --set gateway.auth.oidcIdentityClaim=" + claim}
+// otherReviewer decides a request as a reviewer that is not client, and makes one when there is none.
+func otherReviewer(s *session.Session, client, request string, command func(string) string) check.Fix {
+	for _, c := range s.Facts.Identity.Clients {
+		if c.Role == bootstrap.RoleReviewer && c.ID != client {
+			return check.Fix{Command: command("request approve " + request + " --as " + c.ID)}
+		}
+	}
+	return check.Fix{Command: command("agent add NAME --role reviewer")}
+}
+
+// askIssuerYourself is all that can be done here about a provider that somebody else runs.
+func askIssuerYourself(s *session.Session) check.Fix {
+	return check.Fix{Command: "curl -v " + strings.TrimSuffix(s.Facts.Identity.IssuerURL, "/") + "/.well-known/openid-configuration  # and tell those who run it"}
+}
+
+// trust is the command that makes this machine, or the gateway, trust the authority of the issuer's certificate.
+func trust(s *session.Session, gateway bool) check.Fix {
+	if gateway {
+		return check.Fix{Command: upgrade(s) + " --set-file gateway.auth.oidcCA=issuer-ca.pem  # the authority of its certificate, from those who run the issuer"}
+	}
+	return why.TrustHere()
+}
+
+// rename is the command after which the issuer and the gateway call it by the same name. found is how it calls itself.
+func rename(s *session.Session, found string, command func(string) string) check.Fix {
+	identity := s.Facts.Identity
+	base, ours := strings.CutSuffix(identity.IssuerURL, "/realms/"+identity.Realm)
+	switch {
+	case identity.External:
+		return setValue(s, "auth.oidcIssuerURL", found)
+	case s.Facts.Cluster.Kind == bootstrap.ClusterEmbedded && ours: // docs/adr/0003
+		return kubectl(s, "set env deployment/"+steps.IdentityName+" KC_HOSTNAME="+base+" -n "+steps.IdentityNamespace)
+	default: // the realm says it, docs/adr/0006
+		return check.Fix{Command: command("up"), Repair: check.RepairUp}
+	}
+}
+
+// kubectl is a fix that is a command of kubectl in an environment's cluster.
+func kubectl(s *session.Session, line string) check.Fix {
+	return check.Fix{Command: "kubectl --kubeconfig " + s.Facts.Cluster.Kubeconfig + " " + line}
+}
+
+// upgrade is the command, in the form of the guide, that changes values of the gateway's chart.
+func upgrade(s *session.Session) string {
+	return "helm upgrade " + s.Facts.Gateway.Release + " charts/aip-k8s -n " + s.Facts.Gateway.Namespace +
+		" --kubeconfig " + s.Facts.Cluster.Kubeconfig + " --reuse-values"
+}
+
+// setValue is the command that sets a value of the gateway's chart below gateway.
+func setValue(s *session.Session, value, to string) check.Fix {
+	return check.Fix{Command: upgrade(s) + " --set gateway." + value + "=" + to}
 }
 
 // govern is the command that changes or shows a GovernedResource.
 func govern(s *session.Session, name, patch string) check.Fix {
-	kubectl := "kubectl --kubeconfig " + s.Facts.Cluster.Kubeconfig
 	if name == "" || patch == "" {
-		return check.Fix{Command: kubectl + " get governedresources -o custom-columns=NAME:.metadata.name,PATTERN:.spec.uriPattern"}
+		return kubectl(s, "get governedresources -o custom-columns=NAME:.metadata.name,PATTERN:.spec.uriPattern")
 	}
-	return check.Fix{Command: kubectl + " patch governedresource " + name + " --type=json -p '" + patch + "'"}
+	return kubectl(s, "patch governedresource "+name+" --type=json -p '"+patch+"'")
 }
 
-// unready asks the gateway why it is not ready, in its own words; "" when it is, or is not there to answer.
+// unready asks the gateway why it did not find its issuer, in its own words; "" when it did, is not ready for another reason, or
+// is not there to answer.
 func unready(ctx context.Context, url string) string {
 	status, body, err := fetch(ctx, url+"/readyz", "")
-	if err != nil || status == http.StatusOK {
+	if err != nil || status == http.StatusOK || !strings.Contains(body, "OIDC") {
 		return ""
 	}
 	return strings.TrimSpace(body)

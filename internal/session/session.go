@@ -218,28 +218,38 @@ func (s *Session) Kube() (*rest.Config, error) {
 	return config, nil
 }
 
-// GatewayArgs returns the arguments that the environment's gateway runs with, as its Deployment has them.
-func (s *Session) GatewayArgs(ctx context.Context) ([]string, error) {
+// GatewayRun is how an environment's gateway is to run, as its Deployment says.
+type GatewayRun struct {
+	// Deployment is its name, in the gateway's namespace.
+	Deployment string
+	// Args are the arguments of the gateway.
+	Args []string
+	// Paused says that pods keep running as they did before, whatever the Deployment says since.
+	Paused bool
+}
+
+// GatewayRun returns how the environment's gateway is to run.
+func (s *Session) GatewayRun(ctx context.Context) (GatewayRun, error) {
 	config, err := s.Kube()
 	if err != nil {
-		return nil, err
+		return GatewayRun{}, err
 	}
 	apps, err := appsv1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
+		return GatewayRun{}, fmt.Errorf("make a Kubernetes client: %w", err)
 	}
 	list, err := apps.Deployments(s.Facts.Gateway.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + s.Facts.Gateway.Release})
 	if err != nil {
-		return nil, fmt.Errorf("look at the gateway's Deployment: %w", err)
+		return GatewayRun{}, fmt.Errorf("look at the gateway's Deployment: %w", err)
 	}
 	for i := range list.Items {
 		for _, c := range list.Items[i].Spec.Template.Spec.Containers {
 			if len(c.Args) > 0 && c.Args[0] == "gateway" {
-				return c.Args, nil
+				return GatewayRun{Deployment: list.Items[i].Name, Args: c.Args, Paused: list.Items[i].Spec.Paused}, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("%w in namespace %s", ErrNoGateway, s.Facts.Gateway.Namespace)
+	return GatewayRun{}, fmt.Errorf("%w in namespace %s", ErrNoGateway, s.Facts.Gateway.Namespace)
 }
 
 // Gateway returns a client of the gateway that speaks as the client with this id.

@@ -23,7 +23,7 @@ type Grants struct {
 
 // FetchGrants reads what an issuer offers.
 func FetchGrants(ctx context.Context, h *http.Client, issuerURL string) (Grants, error) {
-	document, err := get(ctx, h, issuerURL+"/.well-known/openid-configuration")
+	document, err := get(ctx, h, IssuerOf(issuerURL)+wellKnown)
 	if err != nil {
 		return Grants{}, err
 	}

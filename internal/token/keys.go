@@ -45,10 +45,17 @@ func ReadKeys(document []byte, from string) (Keys, error) {
 	return k, nil
 }
 
-// FetchKeys reads an issuer's keys by its description of itself. The URL may be that of the issuer or of the description.
+// wellKnown is where an issuer describes itself.
+// Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationRequest
+const wellKnown = "/.well-known/openid-configuration"
+
+// IssuerOf returns the URL of an issuer, without a slash at its end, that was given by its own or by that of its description.
+func IssuerOf(url string) string { return strings.TrimSuffix(strings.TrimSuffix(url, wellKnown), "/") }
+
+// FetchKeys reads an issuer's keys by its description of itself. The URL may be that of the issuer or of the description. When
+// the keys cannot be had, what the issuer calls itself is returned with the error, as far as it said so.
 func FetchKeys(ctx context.Context, h *http.Client, issuerURL string) (Keys, error) {
-	const wellKnown = "/.well-known/openid-configuration"
-	base := strings.TrimSuffix(strings.TrimSuffix(issuerURL, wellKnown), "/")
+	base := IssuerOf(issuerURL)
 	document, err := get(ctx, h, base+wellKnown)
 	if err != nil {
 		return Keys{}, err
@@ -61,7 +68,7 @@ func FetchKeys(ctx context.Context, h *http.Client, issuerURL string) (Keys, err
 		return Keys{}, fmt.Errorf("%w: %s names no jwks_uri", ErrNoKeys, base+wellKnown)
 	}
 	if document, err = get(ctx, h, said.Keys); err != nil {
-		return Keys{}, err
+		return Keys{Issuer: said.Issuer}, err
 	}
 	k, err := ReadKeys(document, said.Keys)
 	k.Issuer = said.Issuer

@@ -40,7 +40,7 @@ func (r *replay) registration() check.Answer {
 	if r.Gateway.UnregisteredAgents != strictRegistration || !slices.Contains(r.report.Roles, string(authz.RoleAgent)) {
 		return check.Skipped("this gateway keeps no registrations: the lists of subjects say who may call")
 	}
-	a := check.Differ(r.Fixes.Configure, "--unregistered-agent-policy=allow or warn", strictRegistration, "no agent may submit: this gateway knows no registrations and refuses those without")
+	a := check.Differ(r.Fixes.set("unregisteredAgentPolicy", "allow"), "--unregistered-agent-policy=allow or warn", strictRegistration, "no agent may submit: this gateway knows no registrations and refuses those without")
 	if r.report.Refused == "" {
 		r.report.Refused, r.report.Accepted, r.report.Answer = RowRegistry, false, "AGENT_NOT_REGISTERED"
 	}
@@ -163,7 +163,7 @@ func (r *replay) self() check.Answer {
 		if r.report.Refused == "" {
 			r.report.Refused, r.report.Accepted, r.report.Answer = RowSelf, false, verdict.Reason
 		}
-		return check.Differ(r.Fixes.Other, "a reviewer other than "+r.Request.Spec.AgentIdentity, r.report.Identity, "%s", fmt.Sprintf("request %s is the caller's own: %s", r.Request.Name, verdict.Reason))
+		return check.Differ(r.Fixes.other(r.Request.Name), "a reviewer other than "+r.Request.Spec.AgentIdentity, r.report.Identity, "%s", fmt.Sprintf("request %s is the caller's own: %s", r.Request.Name, verdict.Reason))
 	}
 	return check.OK("request %s is of %s", r.Request.Name, r.Request.Spec.AgentIdentity)
 }

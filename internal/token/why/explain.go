@@ -177,8 +177,8 @@ func (r *replay) noIdentity(err error) check.Answer {
 		return check.Differ(r.Fixes.Configure, "email_verified true", "email_verified "+r.claim("email_verified"), "the issuer does not vouch for the email address")
 	}
 	fix := r.Fixes.Configure
-	if r.Fixes.Claim != nil && r.report.Provider.Claim != "" {
-		fix = r.Fixes.Claim(r.report.Provider.Claim)
+	if claim := r.report.Provider.Claim; claim != "" {
+		fix = r.Fixes.set("auth.oidcIdentityClaim", claim)
 	}
 	return check.Differ(fix, "a claim "+strconv.Quote(claim)+" with a name in it", claim+" "+found, "no claim %q says who calls%s; no other claim stands in for it", claim, hint)
 }

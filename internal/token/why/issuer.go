@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,11 @@ func (t Trouble) Answer(fix check.Fix) check.Answer {
 	return check.Differ(fix, t.Expected, t.Found, "%s", t.Reason)
 }
 
+// TrustHere is what makes this machine trust the authority of an issuer's certificate.
+func TrustHere() check.Fix {
+	return check.Fix{Command: "export SSL_CERT_FILE=$PWD/issuer-ca.pem  # the authority of its certificate, from those who run the issuer"}
+}
+
 // Issuer asks an issuer for its description and returns what is wrong, nil when it is there, and the time that the issuer's
 // host believes it is, zero when it did not say. It compares nothing but the kind of the answer.
 func Issuer(ctx context.Context, client *http.Client, issuerURL string) (*Trouble, time.Time) {
@@ -52,14 +58,20 @@ func Issuer(ctx context.Context, client *http.Client, issuerURL string) (*Troubl
 	if err != nil {
 		return noAnswer(err, issuerURL), time.Time{}
 	}
-	defer func() { _ = answer.Body.Close() }()                     // it was only read from
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20)) // what it says was asked for elsewhere
+	defer func() { _ = answer.Body.Close() }() // it was only read from
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxDescription))
+	if err != nil {
+		return noAnswer(err, issuerURL), time.Time{}
+	}
 	at, err := http.ParseTime(answer.Header.Get("Date"))
 	if err != nil {
 		at = time.Time{}
 	}
-	return oddAnswer(answer, address), at
+	return oddAnswer(answer, body, address), at
 }
+
+// maxDescription is more than any issuer says of itself.
+const maxDescription = 1 << 20
 
 // noAnswer names why there was none.
 func noAnswer(err error, issuerURL string) *Trouble {
@@ -101,7 +113,11 @@ func authorityOf(e x509.UnknownAuthorityError) string {
 }
 
 // oddAnswer names what an answer is that is no description of an issuer.
-func oddAnswer(answer *http.Response, address string) *Trouble {
+func oddAnswer(answer *http.Response, body []byte, address string) *Trouble {
+	const other = "something else answers in the issuer's place, such as a login page or a proxy"
+	var said struct {
+		Issuer string `json:"issuer"`
+	}
 	kind, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	if err != nil {
 		kind = "nothing that says what it is"
@@ -114,7 +130,9 @@ func oddAnswer(answer *http.Response, address string) *Trouble {
 	case answer.StatusCode != http.StatusOK:
 		return &Trouble{Reason: "the issuer fails", Expected: "200 OK from " + address, Found: answer.Status}
 	case kind != "application/json":
-		return &Trouble{Reason: "something else answers in the issuer's place, such as a login page or a proxy", Expected: "application/json from " + address, Found: kind}
+		return &Trouble{Reason: other, Expected: "application/json from " + address, Found: kind}
+	case json.Unmarshal(body, &said) != nil || said.Issuer == "":
+		return &Trouble{Reason: other, Expected: "a description of the issuer at " + address, Found: "something that names no issuer"}
 	default:
 		return nil
 	}

@@ -81,32 +81,6 @@ type Question struct {
 // Intent is an action on a target.
 type Intent struct{ Action, Target string }
 
-// Fixes are the commands that mend what the rows find, for the environment at hand. ID in one stands for the identity.
-type Fixes struct {
-	// Mint gets another token.
-	Mint check.Fix
-	// Issuer brings the issuer, its realm and its clients back.
-	Issuer check.Fix
-	// Trust makes this machine, or the gateway, trust the authority of the issuer's certificate; nil stands for Issuer.
-	Trust func(gateway bool) check.Fix
-	// Role gives an identity the role.
-	Role func(identity, role string) check.Fix
-	// Claim makes a claim the one that says who calls; nil stands for Configure.
-	Claim func(claim string) check.Fix
-	// Configure shows or sets the gateway's flags.
-	Configure check.Fix
-	// Restart starts the gateway anew.
-	Restart check.Fix
-	// Keep gives out tokens that do not end.
-	Keep check.Fix
-	// Other decides as somebody else.
-	Other check.Fix
-	// Govern changes or shows a GovernedResource: what is a JSON patch of it, "" to show it.
-	Govern func(name, patch string) check.Fix
-	// Clock sets the clock.
-	Clock check.Fix
-}
-
 // Report is what became of a token.
 type Report struct {
 	// Accepted says that the gateway takes it, by the gateway's own code.
@@ -271,23 +245,19 @@ func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refus
 		if trouble.TLS {
 			row = RowTLS
 		}
-		if trouble.Untrusted && r.Fixes.Trust != nil {
-			fix = r.Fixes.Trust(false)
+		if trouble.Untrusted {
+			fix = r.Fixes.trust(false)
 		}
 		answer := trouble.Answer(fix)
 		answer.Reason = "from this machine: " + answer.Reason
 		return refusal{row, answer, later}, true
 	case err != nil:
 		if expected, found := authn.Compare(err); expected != "" {
-			return refusal{RowName, check.Differ(r.Fixes.Configure, expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), later}, true
+			return refusal{RowName, check.Differ(r.Fixes.name(unquote(found)), expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), later}, true
 		}
 		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err), later}, true
 	case strings.Contains(why, "x509:") || strings.Contains(why, "certificate"):
-		fix := r.Fixes.Issuer
-		if r.Fixes.Trust != nil {
-			fix = r.Fixes.Trust(true)
-		}
-		return refusal{RowTLS, check.Failed(fix, "from the gateway, and not from this machine: %s", why), why}, true
+		return refusal{RowTLS, check.Failed(r.Fixes.trust(true), "from the gateway, and not from this machine: %s", why), why}, true
 	case why != "":
 		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from the gateway, and not from this machine: %s", why), why}, true
 	default:

@@ -31,7 +31,7 @@ func asked(t *testing.T, i *issuer, raw string, flags ...string) why.Question {
 		Raw: raw, Gateway: o, HTTP: why.Reach(i.URL, "", 5*time.Second),
 		Fixes: why.Fixes{
 			Mint: check.Fix{Command: "mint"}, Issuer: check.Fix{Command: "issuer"}, Configure: check.Fix{Command: "configure"}, Restart: check.Fix{Command: "restart"},
-			Keep: check.Fix{Command: "keep"}, Other: check.Fix{Command: "other"}, Clock: check.Fix{Command: "clock"},
+			Keep: check.Fix{Command: "keep"}, Other: func(request string) check.Fix { return check.Fix{Command: "other " + request} }, Clock: check.Fix{Command: "clock"},
 			Role: func(id, role string) check.Fix { return check.Fix{Command: "add " + id + " " + role} },
 		},
 	}
@@ -336,7 +336,7 @@ func TestUse(t *testing.T) {
 	}{
 		"needs a reviewer":  {nil, func(q *why.Question) { q.Need = authz.Reviewer }, "T12", "reviewer role", check.Fail, "add aip-agent-1 reviewer"},
 		"needs an agent":    {nil, func(q *why.Question) { q.Need = authz.Agent }, "T12", "is agent", check.Pass, ""},
-		"own request":       {nil, func(q *why.Question) { q.Request = request }, "T17", "self-approval", check.Fail, "other"},
+		"own request":       {nil, func(q *why.Question) { q.Request = request }, "T17", "self-approval", check.Fail, "other " + request.Name},
 		"another's request": {map[string]any{"azp": "aip-reviewer-1"}, func(q *why.Question) { q.Request = request }, "T17", "is of aip-agent-1", check.Pass, ""},
 		"used for an hour":  {nil, func(q *why.Question) { q.For = time.Hour }, "T16", "before the work does", check.Fail, "keep"},
 		"strict":            {nil, func(q *why.Question) { q.Gateway.UnregisteredAgents = "strict" }, "T14", "knows no registrations", check.Fail, "configure"},
