@@ -94,7 +94,11 @@ func (a *app) giveToken(c *cobra.Command, s *session.Session, id string, t token
 	case o.copy:
 		return a.copyToken(id, t)
 	case o.decode:
-		return a.inspect(c.Context(), t.Raw, source{session: s}, formatTable)
+		seen, err := a.examined(c.Context(), t.Raw, source{session: s})
+		if err != nil {
+			return err
+		}
+		return a.tellInspected(seen, formatTable)
 	}
 	switch o.format {
 	case formatJSON:

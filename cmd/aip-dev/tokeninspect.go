@@ -16,6 +16,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/token"
+	"github.com/aip-dev/aip-dev/internal/token/why"
 )
 
 // issuerLimit bounds one question to an issuer.
@@ -53,40 +54,42 @@ type inspected struct {
 }
 
 func newTokenInspect(a *app) *cobra.Command {
-	var from source
-	var file string
-	c := &cobra.Command{
+	return a.examining(&cobra.Command{
 		Use:   "inspect [CLIENT|-]",
 		Short: "Explain each claim of a token in words, and say whether it is verified",
 		Long: "Explain each claim of a token in words. The token is read from the standard input, from --file, or got for a client\n" +
 			"of the environment. Exit status 2 means that nobody vouches for what it says: it is not signed, or its issuer's keys\n" +
 			"are not at hand. Nothing is asked of an issuer that only the token names.",
-		Args: cobra.MaximumNArgs(1),
-	}
+	}, &source{}, a.tellInspected)
+}
+
+// examining completes a command that examines the token that its command line names, by the keys of from, and tells the outcome.
+func (a *app) examining(c *cobra.Command, from *source, tell func(seen inspected, format string) error) *cobra.Command {
+	var file string
+	c.Args = cobra.MaximumNArgs(1)
 	format := outputFlag(c, formatTable, formatJSON)
 	c.Flags().StringVar(&file, "file", "", "file that holds the token; - reads the standard input")
 	from.bind(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		g, err := a.givenToken(c, args, file, false)
+		if err == nil {
+			err = g.refused
+		}
 		if err != nil {
 			return err
 		}
-		if g.refused != nil {
-			return g.refused
-		}
-		from := from
 		from.session = g.session
-		return a.inspect(c.Context(), g.raw, from, *format)
+		seen, err := a.examined(c.Context(), g.raw, *from)
+		if err != nil {
+			return err
+		}
+		return tell(seen, *format)
 	}
 	return c
 }
 
-// inspect explains a token. Its error has the status Usage when nobody vouches for it.
-func (a *app) inspect(ctx context.Context, raw string, from source, format string) error {
-	seen, err := a.examined(ctx, raw, from)
-	if err != nil {
-		return unreadable(err)
-	}
+// tellInspected explains a token. Its error has the status Usage when nobody vouches for it.
+func (a *app) tellInspected(seen inspected, format string) error {
 	show := a.printInspected
 	if format == formatJSON {
 		show = func(i inspected) error { return a.printJSON(i) }
@@ -111,7 +114,7 @@ func unreadable(err error) error {
 func (a *app) examined(ctx context.Context, raw string, from source) (inspected, error) {
 	d, err := token.Decode(raw)
 	if err != nil {
-		return inspected{}, err
+		return inspected{}, unreadable(err)
 	}
 	i := inspected{Header: d.Header, Claims: d.Claims, Provider: token.Recognise(d).Title, decoded: d}
 	keys, err := a.keysOf(ctx, d, from)
@@ -138,7 +141,7 @@ func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.K
 		}
 		return token.ReadKeys(data, from.keys)
 	case from.issuer != "":
-		return token.FetchKeys(ctx, client, from.issuer)
+		return fetchKeys(ctx, client, from.issuer)
 	case from.session == nil:
 		return token.Keys{}, errors.New("there is no environment that is up, and neither --issuer-url nor --jwks says whose keys count")
 	}
@@ -146,7 +149,21 @@ func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.K
 	if d.Issuer != identity.IssuerURL {
 		return token.Keys{}, fmt.Errorf("its iss is not the environment's issuer (%s), and neither --issuer-url nor --jwks says whose keys count", identity.IssuerURL)
 	}
-	return token.FetchKeys(ctx, doctor.Reach(identity), identity.IssuerURL)
+	return fetchKeys(ctx, doctor.Reach(identity), identity.IssuerURL)
+}
+
+// fetchKeys reads an issuer's keys, and says in words what is wrong with an issuer that has none.
+func fetchKeys(ctx context.Context, client *http.Client, issuerURL string) (token.Keys, error) {
+	issuerURL = token.IssuerOf(issuerURL)
+	trouble, _ := why.Issuer(ctx, client, issuerURL)
+	switch {
+	case trouble == nil:
+		return token.FetchKeys(ctx, client, issuerURL)
+	case trouble.Found != "":
+		return token.Keys{}, fmt.Errorf("%w: %s: found %s, expected %s", token.ErrNoKeys, trouble.Reason, trouble.Found, trouble.Expected)
+	default:
+		return token.Keys{}, fmt.Errorf("%w: %s", token.ErrNoKeys, trouble.Reason)
+	}
 }
 
 // faults says what is wrong with a token apart from its signature.
@@ -219,35 +236,14 @@ func (a *app) printInspected(i inspected) error {
 
 func newTokenVerify(a *app) *cobra.Command {
 	var from source
-	var file string
-	c := &cobra.Command{
+	c := a.examining(&cobra.Command{
 		Use:   "verify [CLIENT|-]",
 		Short: "Verify a token with the keys of the environment, of an issuer, or of a file",
 		Long: "Verify a token: its signature with the keys of the environment's issuer, of --issuer-url or of the file --jwks, its\n" +
 			"issuer, its times and, with --audience, whom it is for. Exit status 0 means that all holds, 3 that something does not,\n" +
 			"2 that it cannot be read, and 1 that the keys cannot be had.",
-		Args: cobra.MaximumNArgs(1),
-	}
-	format := outputFlag(c, formatTable, formatJSON)
-	c.Flags().StringVar(&file, "file", "", "file that holds the token; - reads the standard input")
+	}, &from, a.tellVerified)
 	c.Flags().StringVar(&from.audience, "audience", "", "value that aud must contain")
-	from.bind(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		g, err := a.givenToken(c, args, file, false)
-		if err != nil {
-			return err
-		}
-		if g.refused != nil {
-			return g.refused
-		}
-		from := from
-		from.session = g.session
-		seen, err := a.examined(c.Context(), g.raw, from)
-		if err != nil {
-			return unreadable(err)
-		}
-		return a.tellVerified(seen, *format)
-	}
 	return c
 }
 
