@@ -34,7 +34,11 @@ func newEnvironment(t *testing.T, name, flags string) *environment {
 		t.Fatal(err)
 	}
 	e := &environment{t: t, name: name, state: state}
+	w := watch(state, "")
 	t.Cleanup(func() {
+		for _, err := range w.end(state) {
+			t.Error(err)
+		}
 		_ = e.command("down").Run() // the test may have failed before it was up
 		_ = os.RemoveAll(state)     // a folder below the temporary folder
 	})

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 	if _, err := os.Stat(program); err != nil {
 		t.Fatalf("%v: run `make build` first", err)
 	}
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(&recorded{T: t}, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			return setup(e, program)
@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ, "empty": empty,
-			"bundle": bundle(t), "damage": damage, "valid": valid, "secretless": secretless,
+			"bundle": bundle(t), "damage": damage, "valid": valid, "asked": asked, "provider": serveProvider, "door": door,
 		},
 	})
 }
@@ -81,6 +81,18 @@ func setup(e *testscript.Env, program string) error {
 			_ = c.Run() // the script may have damaged the environment on purpose
 		}
 		_ = os.RemoveAll(state) // a folder below the temporary folder
+	})
+	w := watch(state, e.WorkDir)
+	e.Values[witnessKey{}] = w
+	t, ok := e.T().(*recorded)
+	if !ok {
+		return fmt.Errorf("the test is a %T", e.T())
+	}
+	t.witness = w
+	e.Defer(func() {
+		for _, err := range w.end(e.WorkDir, state) {
+			t.Error(err)
+		}
 	})
 	return nil
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -20,6 +21,7 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 	program, err := filepath.Abs("../../bin/aip-dev")
 	ts.Check(err)
 	c := exec.Command(program, "serve", "--state", dir, "--context", args[0], "--gateway-port", "0", "--issuer-port", "0")
+	c.Env = append(os.Environ(), "SSL_CERT_FILE="+ts.Getenv("SSL_CERT_FILE")) // its gateway trusts what the script trusts
 	ts.Check(c.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()

@@ -32,6 +32,13 @@ func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
 		t.Fatal(err)
 	}
 	term := &terminal{t: t, file: file, screen: vt10x.New(vt10x.WithSize(int(columns), int(lines)))}
+	t.Cleanup(func() {
+		term.mu.Lock()
+		defer term.mu.Unlock()
+		if tokens.Match(term.raw.Bytes()) {
+			t.Error("there was a token on the terminal")
+		}
+	})
 	go func() {
 		block := make([]byte, 4096)
 		for {
@@ -105,7 +112,11 @@ func inEnvironment(t *testing.T, name string) (command func(string) *exec.Cmd, r
 		}
 		return string(out)
 	}
+	w := watch(state, "")
 	t.Cleanup(func() {
+		for _, err := range w.end(state) {
+			t.Error(err)
+		}
 		_ = command("down --name " + name).Run() // the test may have failed before it was up
 		_ = os.RemoveAll(state)                  // a folder below the temporary folder
 	})
@@ -137,7 +148,11 @@ func TestQueue(t *testing.T) {
 		}
 		return string(out)
 	}
+	w := watch(state, "")
 	t.Cleanup(func() {
+		for _, err := range w.end(state) {
+			t.Error(err)
+		}
 		_ = command("down --name queue").Run() // the test may have failed before it was up
 		_ = os.RemoveAll(state)                // a folder below the temporary folder
 	})

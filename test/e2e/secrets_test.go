@@ -4,13 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"errors"
+	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -18,75 +15,49 @@ import (
 // tokens are JSON Web Tokens, or enough of one to tell: the form that a header and a payload have.
 var tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.`)
 
-// secretless searches everything that was written so far for tokens, for their signatures and for secrets: the folder of the
-// script, and the state folder but for what is there to keep them, which nobody else may read. Files named are those whose
-// content was asked for. Archives are searched as well: secretless ASKED... -- SECRET...
-func secretless(ts *testscript.TestScript, neg bool, args []string) {
-	if neg {
-		ts.Fatalf("usage: secretless ASKED... -- SECRET...")
+// asked names files and folders that are to hold a token, because the script asks for one there; in nothing else that is written
+// may one be: asked FILE...
+func asked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: asked FILE...")
 	}
-	asked, secrets := map[string]bool{}, []string(nil)
-	for i, arg := range args {
-		if arg == "--" {
-			secrets = args[i+1:]
-			break
-		}
-		asked[ts.MkAbs(arg)] = true
-	}
-	var values [][]byte
-	for file := range asked { // the third part of a token is its signature
-		if parts := strings.Split(strings.TrimSpace(ts.ReadFile(file)), "."); len(parts) == 3 && parts[2] != "" {
-			values = append(values, []byte(parts[2]))
-		}
-	}
-	for _, s := range secrets {
-		values = append(values, []byte(s))
-	}
-	searched := 0
-	for _, root := range []string{ts.Getenv("WORK"), ts.Getenv("XDG_STATE_HOME")} {
-		ts.Check(filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // the environment lives on
-			}
-			if err != nil || entry.IsDir() && keeps(entry.Name()) {
-				return skip(err)
-			}
-			if !entry.Type().IsRegular() || asked[path] || entry.Name() == "kubeconfig" {
-				return nil
-			}
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return nil //nolint:nilerr // it is gone, or a lock
-			}
-			searched++
-			for name, content := range contents(path, data) {
-				if found := tokens.Find(content); found != nil {
-					ts.Fatalf("%s holds a token", name)
-				}
-				for _, value := range values {
-					if bytes.Contains(content, value) {
-						ts.Fatalf("%s holds a secret or a signature that was not asked for", name)
-					}
-				}
-			}
-			return nil
-		}))
-	}
-	if searched < 5 {
-		ts.Fatalf("only %d files were searched", searched)
+	for _, arg := range args {
+		ts.Value(witnessKey{}).(*witness).ask(ts.MkAbs(arg)) //nolint:forcetypeassert // setup puts it there
 	}
 }
 
-// keeps reports whether a folder of the state is there to keep what is secret: kept tokens, the store, certificates.
-func keeps(name string) bool {
-	return name == "tokens" || name == "etcd" || name == "pki" || name == ".tmp"
+// witnessKey is under which a script finds its witness.
+type witnessKey struct{}
+
+// recorded is a test of testscript whose log is kept whole and searched.
+type recorded struct {
+	*testing.T
+	witness *witness
 }
 
-func skip(err error) error {
-	if err != nil {
-		return err
+// Run runs a script.
+func (t *recorded) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { //nolint:paralleltest // f says so
+		f(&recorded{T: t})
+	})
+}
+
+// Verbose keeps all that commands print in the log.
+func (*recorded) Verbose() bool { return true }
+
+// Log searches the log of a script, and shows as much of it as helps.
+func (t *recorded) Log(args ...any) {
+	text := fmt.Sprint(args...)
+	if t.witness != nil {
+		for _, err := range t.witness.searchLog(text) {
+			t.Error(err)
+		}
 	}
-	return fs.SkipDir
+	const most = 8 << 10
+	if over := len(text) - most; over > 0 && !testing.Verbose() {
+		text = "[...]\n" + text[over:]
+	}
+	t.T.Log(text)
 }
 
 // contents returns what a file holds by name, the files of a compressed archive each.
