@@ -48,33 +48,16 @@ func (c *Cluster) HasImage(ctx context.Context, reference string) (bool, error) 
 	return len(lines) > 0, nil
 }
 
-// LoadImages reads an archive of images into the node. It ends when ctx does.
-func (c *Cluster) LoadImages(ctx context.Context, archive io.Reader) error {
+// LoadImages reads an archive of images into the node. It ends when the archive does.
+func (c *Cluster) LoadImages(archive io.Reader) error {
 	n, err := c.node()
 	if err != nil {
 		return err
 	}
-	if err := nodeutils.LoadImageArchive(n, untilDone{ctx, archive}); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
+	if err := nodeutils.LoadImageArchive(n, archive); err != nil {
 		return fmt.Errorf("load images into cluster %s: %w", c.Name, err)
 	}
 	return nil
-}
-
-// untilDone is a reader that fails once a context ends.
-type untilDone struct {
-	ctx context.Context //nolint:containedctx // io.Reader has no other place for it
-	io.Reader
-}
-
-// Read reads, or fails when the context has ended.
-func (r untilDone) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }
 
 // qualified is a reference as a node stores it: with a registry and a tag.
@@ -92,6 +75,9 @@ func qualified(reference string) string {
 	}
 	return reference
 }
+
+// SameImage reports whether two references name the same image. Engines write them in their short or in their whole form.
+func SameImage(a, b string) bool { return qualified(a) == qualified(b) }
 
 // ImageIDs returns the digests by which the node knows an image: of its manifest and of its configuration. It returns
 // none when the node has no image of this reference.

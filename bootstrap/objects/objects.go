@@ -196,16 +196,6 @@ func describe(obj *unstructured.Unstructured) string {
 	return obj.GetKind() + " " + name
 }
 
-// ApplyManifests is Owner.ApplyManifests in a cluster of the environment's own.
-func ApplyManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) (Result, error) {
-	return Owner{}.ApplyManifests(ctx, cfg, manifest, namespace)
-}
-
-// CompareManifests is Owner.CompareManifests in a cluster of the environment's own.
-func CompareManifests(ctx context.Context, cfg *rest.Config, manifest []byte, namespace string) ([]Difference, error) {
-	return Owner{}.CompareManifests(ctx, cfg, manifest, namespace)
-}
-
 // ApplyCRDs is Owner.ApplyCRDs in a cluster of the environment's own.
 func ApplyCRDs(ctx context.Context, cfg *rest.Config, crds fs.FS) (changed int, err error) {
 	return Owner{}.ApplyCRDs(ctx, cfg, crds)

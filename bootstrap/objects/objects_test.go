@@ -80,7 +80,7 @@ func TestApplyManifests(t *testing.T) {
 	writes := countWrites(cfg)
 	all := []string{"Namespace shop", "Deployment shop/till", "ConfigMap default/prices"}
 
-	diff, err := objects.CompareManifests(ctx, cfg, []byte(shopManifest), "shop")
+	diff, err := (objects.Owner{}).CompareManifests(ctx, cfg, []byte(shopManifest), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestApplyManifestsKeepsChangesByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, cfg, "default", manifest, objects.Result{Kept: []string{"ConfigMap default/menu"}})
-	diff, err := objects.CompareManifests(ctx, cfg, []byte(manifest), "default")
+	diff, err := (objects.Owner{}).CompareManifests(ctx, cfg, []byte(manifest), "default")
 	if err != nil || len(diff) != 1 || diff[0].String() != "ConfigMap default/menu was changed by hand" {
 		t.Errorf("CompareManifests() = %v, %v", diff, err)
 	}
@@ -143,7 +143,7 @@ func TestApplyManifestsErrors(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res, err := objects.ApplyManifests(withTimeout(t), cfg, []byte(tt.manifest), "default")
+			res, err := (objects.Owner{}).ApplyManifests(withTimeout(t), cfg, []byte(tt.manifest), "default")
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("ApplyManifests() = %v, %v, want an error with %q", res, err, tt.want)
 			}
@@ -154,10 +154,10 @@ func TestApplyManifestsErrors(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		manifest := []byte(`{"apiVersion": "example.test/v1", "kind": "Ghost", "metadata": {"name": "x"}}`)
-		if _, err := objects.ApplyManifests(ctx, cfg, manifest, "default"); err == nil || !strings.Contains(err.Error(), "Ghost") {
+		if _, err := (objects.Owner{}).ApplyManifests(ctx, cfg, manifest, "default"); err == nil || !strings.Contains(err.Error(), "Ghost") {
 			t.Errorf("ApplyManifests() = %v, want an error that names the kind", err)
 		}
-		diff, err := objects.CompareManifests(t.Context(), cfg, manifest, "default")
+		diff, err := (objects.Owner{}).CompareManifests(t.Context(), cfg, manifest, "default")
 		if err != nil || len(diff) != 1 || !diff[0].Absent {
 			t.Errorf("CompareManifests() = %v, %v, want one absent object", diff, err)
 		}
@@ -236,7 +236,7 @@ func TestApplyCRDs(t *testing.T) {
 
 func apply(t *testing.T, cfg *rest.Config, namespace, manifest string, want objects.Result) {
 	t.Helper()
-	got, err := objects.ApplyManifests(withTimeout(t), cfg, []byte(manifest), namespace)
+	got, err := (objects.Owner{}).ApplyManifests(withTimeout(t), cfg, []byte(manifest), namespace)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func TestOwnerLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	ctx, cfg := withTimeout(t), testkit.Kube(t)
 	manifest := []byte(strings.ReplaceAll(sharedManifest, "NAMESPACE", "theirs"))
-	if _, err := objects.ApplyManifests(ctx, cfg, []byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}}`), ""); err != nil {
+	if _, err := (objects.Owner{}).ApplyManifests(ctx, cfg, []byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}}`), ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := (objects.Owner{Environment: "first"}).ApplyManifests(ctx, cfg, manifest, "theirs"); err != nil {

@@ -34,6 +34,14 @@ type source struct {
 	is func(id string) bool
 }
 
+// madeInto returns the program that the gateway's image will be made of, "" when another image is named.
+func madeInto(e bootstrap.Environment, d Deps) string {
+	if e.Images.Gateway != "" || d.Bundle != nil {
+		return ""
+	}
+	return d.Program
+}
+
 // sources returns the images that can be brought, the gateway's first.
 func (k kindImages) sources(ctx context.Context) ([]source, error) {
 	if b := k.deps.Bundle; b != nil {
@@ -157,7 +165,7 @@ func (k kindImages) load(ctx context.Context, cluster *kindcluster.Cluster, s so
 			report.Warn("%s in the node is not the image of the bundle and is replaced; pods that run keep it until they start anew", s.reference)
 		}
 	}
-	return pour(ctx, k.deps.Now, s, report, func(archive io.Reader) error { return cluster.LoadImages(ctx, archive) })
+	return pour(ctx, k.deps.Now, s, report, cluster.LoadImages)
 }
 
 // inNode reports whether the node holds the image.

@@ -10,10 +10,13 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 )
 
-// pour streams an image's archive from where it is to what reads archives, and tells how much has gone.
+// pour streams an image's archive from where it is to what reads archives, and tells how much has gone. When ctx ends, so
+// does the archive.
 func pour(ctx context.Context, now func() time.Time, s source, report bootstrap.Reporter, into func(archive io.Reader) error) error {
 	report.Note("%s", s.reference)
 	read, write := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { _ = write.CloseWithError(ctx.Err()) }) // it returns no error
+	defer stop()
 	ended := make(chan error, 1)
 	go func() {
 		out := &counted{Writer: write, total: s.size, told: now(), now: now, tell: func(done, total int64) {
@@ -25,10 +28,15 @@ func pour(ctx context.Context, now func() time.Time, s source, report bootstrap.
 	}()
 	err := into(read)
 	_ = read.CloseWithError(errEnded) // it returns no error; it ends the writer when nobody reads on
-	if wrote := <-ended; wrote != nil && !errors.Is(wrote, errEnded) {
+	wrote := <-ended
+	switch {
+	case ctx.Err() != nil && (err != nil || wrote != nil):
+		return fmt.Errorf("bring %s: %w", s.reference, ctx.Err())
+	case wrote != nil && !errors.Is(wrote, errEnded):
 		return wrote
+	default:
+		return err
 	}
-	return err
 }
 
 // errEnded ends a writer whose reader is gone.
