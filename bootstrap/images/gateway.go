@@ -47,12 +47,12 @@ func (i Image) Reference() string { return i.Repository + ":" + i.Tag }
 // so that the same program gives the same image, and another program another tag. architecture is as Go names it.
 // The error is ErrNotLinux when a container could not run the program.
 func Gateway(path, repository, architecture string) (Image, error) {
+	if err := Runs(path, architecture); err != nil {
+		return Image{}, err
+	}
 	program, err := os.ReadFile(path)
 	if err != nil {
 		return Image{}, fmt.Errorf("read the program for the gateway's image: %w", err)
-	}
-	if err := runs(program, architecture); err != nil {
-		return Image{}, fmt.Errorf("%w: %s: %w", ErrNotLinux, path, err)
 	}
 	content, err := layer(program)
 	if err != nil {
@@ -85,19 +85,23 @@ func machines() map[string]elf.Machine {
 	return map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 }
 
-// runs reports why a container of the architecture could not run the program.
-func runs(program []byte, architecture string) error {
-	file, err := elf.NewFile(bytes.NewReader(program))
-	if err != nil {
-		return errors.New("it is no ELF file, expected one for Linux")
+// Runs returns ErrNotLinux when a Linux container of the architecture, as Go names it, could not run the program at path.
+func Runs(path, architecture string) error {
+	file, err := elf.Open(path)
+	var format *elf.FormatError
+	switch {
+	case errors.As(err, &format), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %s: it is no ELF file, expected one for linux/%s", ErrNotLinux, path, architecture)
+	case err != nil:
+		return fmt.Errorf("read the program for the gateway's image: %w", err)
 	}
-	defer func() { _ = file.Close() }() // it was read from memory
+	defer func() { _ = file.Close() }() // nothing was written
 	if want := machines()[architecture]; file.Machine != want {
-		return fmt.Errorf("it is for %s, expected %s", file.Machine, architecture)
+		return fmt.Errorf("%w: %s: it is for %s, expected linux/%s", ErrNotLinux, path, file.Machine, architecture)
 	}
 	for _, part := range file.Progs {
 		if part.Type == elf.PT_INTERP {
-			return errors.New("it needs shared libraries, expected a static program (CGO_ENABLED=0)")
+			return fmt.Errorf("%w: %s: it needs shared libraries, expected a static program (CGO_ENABLED=0)", ErrNotLinux, path)
 		}
 	}
 	return nil

@@ -111,14 +111,21 @@ func TestReproducible(t *testing.T) {
 func TestNotLinux(t *testing.T) {
 	t.Parallel()
 	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
-	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o600); err != nil {
-		t.Fatal(err)
+	of := func(name, begins string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, append([]byte(begins), make([]byte, 4096)...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
 	for name, c := range map[string]struct{ path, architecture string }{
 		"another architecture": {self(t), other},
-		"a script":             {script, runtime.GOARCH},
+		"a script":             {of("script", "#!/bin/sh\n"), runtime.GOARCH},
 		"shared libraries":     {"/bin/sh", runtime.GOARCH},
+		// How programs begin on macOS and on Windows: debug/macho.Magic64, and the header of MS-DOS before that of debug/pe.
+		"a program of macOS":   {of("darwin", "\xcf\xfa\xed\xfe"), runtime.GOARCH},
+		"a program of Windows": {of("windows.exe", "MZ"), runtime.GOARCH},
+		"no content":           {"/dev/null", runtime.GOARCH},
 	} {
 		if _, err := Gateway(c.path, "example.org/gateway", c.architecture); !errors.Is(err, ErrNotLinux) {
 			t.Errorf("%s: %v, expected ErrNotLinux", name, err)

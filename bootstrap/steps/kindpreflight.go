@@ -2,9 +2,11 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/images"
 	"github.com/aip-dev/aip-dev/bootstrap/kindcluster"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/check/machine"
@@ -13,6 +15,8 @@ import (
 // kindPreflight looks whether the engine answers and has room. It makes nothing.
 type kindPreflight struct {
 	shared *containers
+	// program is what the gateway's image will be made of, "" when another image is named.
+	program string
 	// proc is /proc, but for tests.
 	proc string
 }
@@ -20,7 +24,16 @@ type kindPreflight struct {
 func (kindPreflight) Name() string { return "preflight" }
 
 func (p kindPreflight) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
-	engine, state, err := p.look(ctx)
+	engine, err := p.shared.find(ctx)
+	if err != nil {
+		return bootstrap.Observation{}, err
+	}
+	if p.program != "" {
+		if err := images.Runs(p.program, engine.Info.Architecture); err != nil {
+			return bootstrap.Observation{}, err
+		}
+	}
+	_, state, err := p.shared.cluster(ctx, quiet)
 	if err != nil {
 		return bootstrap.Observation{}, err
 	}
@@ -48,15 +61,6 @@ func (p kindPreflight) Apply(ctx context.Context, facts bootstrap.Facts, report 
 		report.Note("%s", describe(engine))
 	}
 	return facts, nil
-}
-
-func (p kindPreflight) look(ctx context.Context) (*kindcluster.Engine, kindcluster.State, error) {
-	engine, err := p.shared.find(ctx)
-	if err != nil {
-		return nil, kindcluster.State{}, err
-	}
-	_, state, err := p.shared.cluster(ctx, quiet)
-	return engine, state, err
 }
 
 func describe(e *kindcluster.Engine) string {
@@ -89,5 +93,16 @@ func Engine(ctx context.Context, want string) (string, error) {
 	return describe(engine), nil
 }
 
-// ErrEnginePermission says that an engine is there, and that this user may not talk to it.
-var ErrEnginePermission = kindcluster.ErrPermission
+// What is wrong with a container engine: none answers, or this user may not talk to the one that is there.
+var (
+	ErrNoEngine         = kindcluster.ErrNoEngine
+	ErrEnginePermission = kindcluster.ErrPermission
+)
+
+// EngineFix returns the command after which a container engine answers that did not, by the reason why.
+func EngineFix(err error) string {
+	if errors.Is(err, ErrEnginePermission) {
+		return "sudo usermod -aG docker $USER && newgrp docker"
+	}
+	return "sudo systemctl start docker  # or install docker, podman or nerdctl"
+}

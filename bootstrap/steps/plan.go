@@ -86,7 +86,7 @@ func InContainers(e bootstrap.Environment, d Deps) bootstrap.Plan {
 	shared := newContainers(e, d)
 	return bootstrap.Plan{
 		// Does the engine answer, and is there room: memory, disk, inotify.
-		bootstrap.Then(kindPreflight{shared: shared, proc: "/proc"}),
+		bootstrap.Then(kindPreflight{shared: shared, proc: "/proc", program: madeInto(e, d)}),
 		// When there is a bundle: is it for this machine, and as it was written.
 		bundled(d, shared),
 		bootstrap.Together(

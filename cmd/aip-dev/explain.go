@@ -58,10 +58,16 @@ func (a *app) rules() []rule {
 		{steps.ErrForeign, failure.Conflict, []string{
 			"aip-dev up --cluster kind --name another", "kind delete cluster --name " + steps.KindName(a.name) + "  # when nobody needs it",
 		}},
+		{steps.ErrNoEngine, failure.Failed, []string{steps.EngineFix(steps.ErrNoEngine)}},
+		{steps.ErrEnginePermission, failure.Failed, []string{steps.EngineFix(steps.ErrEnginePermission)}},
 		{daemon.ErrAlreadyServed, failure.Conflict, []string{status}},
 		{daemon.ErrEnded, failure.Failed, []string{a.command("logs serve")}},
 		{steps.ErrNodeImage, failure.Failed, []string{
 			a.command("up --cluster kind --bundle FILE") + "  # a file of `aip-dev bundle create`, from where the image can be had",
+		}},
+		{images.ErrNotLinux, failure.Failed, []string{
+			a.command("up --cluster kind --gateway-image REPOSITORY:TAG") + "  # that of a release",
+			a.command("up --cluster kind --bundle FILE") + "  # written by `aip-dev bundle create` on Linux",
 		}},
 		{images.ErrNotBundle, failure.Failed, create},
 		{images.ErrTruncated, failure.Failed, create},
