@@ -235,7 +235,7 @@ func (e *Engine) HasImage(ctx context.Context, reference string) (bool, error) {
 // Image is what an engine says of an image that it holds.
 type Image struct {
 	// ID is a digest, of the image's configuration or of its manifest: engines differ in that.
-	ID string `json:"ID"`
+	ID string `json:"Id"`
 	// Size is about what an archive of it takes, in bytes.
 	Size int64 `json:"Size"`
 }
@@ -246,14 +246,18 @@ func (e *Engine) Image(ctx context.Context, reference string) (Image, bool, erro
 	if err != nil || !there {
 		return Image{}, false, err
 	}
-	out, err := e.output(ctx, "image", "inspect", "--format", `{"ID":"{{.Id}}","Size":{{.Size}}}`, reference)
+	out, err := e.output(ctx, "image", "inspect", reference)
 	if err != nil {
 		return Image{}, false, err
 	}
-	var found Image
-	if err := json.Unmarshal(out, &found); err != nil {
+	var said []Image
+	if err := json.Unmarshal(out, &said); err != nil {
 		return Image{}, false, fmt.Errorf("read what %s says of image %s: %w", e.Command, reference, err)
 	}
+	if len(said) == 0 {
+		return Image{}, false, fmt.Errorf("%s says nothing of image %s", e.Command, reference)
+	}
+	found := said[0]
 	if !strings.Contains(found.ID, ":") {
 		found.ID = "sha256:" + found.ID // podman
 	}

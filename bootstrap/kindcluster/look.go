@@ -1,9 +1,11 @@
 package kindcluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -75,8 +77,11 @@ func (c *Cluster) Look(ctx context.Context, ports ...int) (State, error) {
 			return state, nil
 		}
 	}
+	complete, err := c.complete(ctx, state.Nodes[0])
 	switch {
-	case !c.complete(ctx, state.Nodes[0]):
+	case err != nil:
+		return State{}, err
+	case !complete:
 		state.Phase = Unfinished
 	case !running:
 		state.Phase = Stopped
@@ -91,34 +96,57 @@ type container struct {
 	mounts  map[string]string
 }
 
-// inspect reads a container's state and its port bindings: {"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}.
+// inspect reads how a container is.
 func (c *Cluster) inspect(ctx context.Context, name string) (container, error) {
-	out, err := c.engine.output(ctx, "inspect", "--format", `{"Running":{{.State.Running}},"Image":{{json .Config.Image}},"Ports":{{json .HostConfig.PortBindings}},"Mounts":{{json .Mounts}}}`, name)
+	out, err := c.engine.output(ctx, "inspect", name)
 	if err != nil {
 		return container{}, err
 	}
-	var said struct {
-		Running bool   `json:"Running"`
-		Image   string `json:"Image"`
-		Ports   map[string][]struct {
-			HostPort string `json:"HostPort"`
-		} `json:"Ports"`
+	seen, err := parseContainer(out)
+	if err != nil {
+		return container{}, fmt.Errorf("read what %s says of container %s: %w", c.engine.Command, name, err)
+	}
+	return seen, nil
+}
+
+// parseContainer reads what `inspect` prints of one container. Templates are not used, for engines differ in the fields that
+// they know in them.
+// Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerInspect
+func parseContainer(data []byte) (container, error) {
+	var said []struct {
+		State struct {
+			Running bool `json:"Running"`
+		} `json:"State"`
+		Config struct {
+			Image string `json:"Image"`
+		} `json:"Config"`
+		Image      string `json:"Image"` // the reference with nerdctl, a digest with the others
+		HostConfig struct {
+			// {"30080/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}]}
+			PortBindings map[string][]struct {
+				HostPort string `json:"HostPort"`
+			} `json:"PortBindings"`
+		} `json:"HostConfig"`
 		Mounts []struct {
 			Type        string `json:"Type"`
 			Source      string `json:"Source"`
 			Destination string `json:"Destination"`
 		} `json:"Mounts"`
 	}
-	if err := json.Unmarshal(out, &said); err != nil {
-		return container{}, fmt.Errorf("read what %s says of container %s: %w", c.engine.Command, name, err)
+	if err := json.Unmarshal(data, &said); err != nil {
+		return container{}, err
 	}
-	seen := container{running: said.Running, image: said.Image, ports: map[int]int{}, mounts: map[string]string{}}
-	for _, m := range said.Mounts {
+	if len(said) != 1 {
+		return container{}, fmt.Errorf("found %d containers, expected 1", len(said))
+	}
+	one := said[0]
+	seen := container{running: one.State.Running, image: cmp.Or(one.Config.Image, one.Image), ports: map[int]int{}, mounts: map[string]string{}}
+	for _, m := range one.Mounts {
 		if m.Type == "bind" {
 			seen.mounts[m.Destination] = m.Source
 		}
 	}
-	for port, bindings := range said.Ports {
+	for port, bindings := range one.HostConfig.PortBindings {
 		inside, err := strconv.Atoi(strings.TrimSuffix(port, "/tcp"))
 		if err != nil || len(bindings) == 0 {
 			continue // not TCP, or not published
@@ -130,10 +158,24 @@ func (c *Cluster) inspect(ctx context.Context, name string) (container, error) {
 	return seen, nil
 }
 
-// complete reports whether the marker is there. Copying works for containers that do not run as well.
-func (c *Cluster) complete(ctx context.Context, node string) bool {
-	_, err := c.engine.output(ctx, "cp", node+":"+marker, "-")
-	return err == nil
+// everywhere is a file that every node image has.
+// Source: https://pkg.go.dev/sigs.k8s.io/kind/pkg/cluster/nodeutils#KubeVersion
+const everywhere = "/kind/version"
+
+// complete reports whether the marker is there. Copying works for containers that do not run as well. That the marker cannot be
+// copied counts as an answer only when another file can.
+func (c *Cluster) complete(ctx context.Context, node string) (bool, error) {
+	folder, err := os.MkdirTemp("", "aip-dev-")
+	if err != nil {
+		return false, fmt.Errorf("make a folder for a file of node %s: %w", node, err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // a folder below the temporary one
+	for _, file := range []string{marker, everywhere} {
+		if _, err = c.engine.output(ctx, "cp", node+":"+file, folder); err == nil {
+			return file == marker, nil
+		}
+	}
+	return false, fmt.Errorf("look into node %s: %w", node, err)
 }
 
 func (c *Cluster) nodes() ([]nodes.Node, error) {

@@ -208,7 +208,7 @@ func (k kindCluster) same(state kindcluster.State) error {
 			return &RecreateError{p.what, strconv.Itoa(p.found), strconv.Itoa(p.asked)}
 		}
 	}
-	if want := k.env.Images.Node; want != "" && state.Image != want {
+	if want := k.env.Images.Node; want != "" && !kindcluster.SameImage(state.Image, want) {
 		return &RecreateError{"node image", state.Image, want}
 	}
 	for inside, outside := range k.env.Kind.Mounts {
