@@ -96,7 +96,7 @@ func newAgentAdd(a *app) *cobra.Command {
 // addClient brings one more client about in an environment that is up.
 func (a *app) addClient(ctx context.Context, client bootstrap.Client) (added, error) {
 	began := a.now()
-	e, deps, facts, err := a.opened()
+	e, deps, facts, err := a.opened(ctx)
 	if err != nil {
 		return added{}, err
 	}
@@ -137,8 +137,8 @@ func (a *app) addClient(ctx context.Context, client bootstrap.Client) (added, er
 }
 
 // opened returns the description of an environment that is up, what its steps need, and its facts.
-func (a *app) opened() (bootstrap.Environment, steps.Deps, bootstrap.Facts, error) {
-	s, err := a.open()
+func (a *app) opened(ctx context.Context) (bootstrap.Environment, steps.Deps, bootstrap.Facts, error) {
+	s, err := a.open(ctx)
 	if err != nil {
 		return bootstrap.Environment{}, steps.Deps{}, bootstrap.Facts{}, err
 	}

@@ -59,7 +59,7 @@ func newAgentList(a *app) *cobra.Command {
 }
 
 func (a *app) listMembers(ctx context.Context) ([]listed, error) {
-	e, deps, facts, err := a.opened()
+	e, deps, facts, err := a.opened(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func newAgentRemove(a *app) *cobra.Command {
 
 // removeClient ends a client of an environment that is up.
 func (a *app) removeClient(ctx context.Context, id string) (removed, error) {
-	e, deps, facts, err := a.opened()
+	e, deps, facts, err := a.opened(ctx)
 	if err != nil {
 		return removed{}, err
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
+	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
@@ -45,8 +49,9 @@ func (a *app) folder() (state.Folder, error) {
 	return state.In(root, a.name), nil
 }
 
-// open returns the environment that the flags name. It must have been up; whether it is, the first call tells.
-func (a *app) open() (*session.Session, error) {
+// open returns the environment that the flags name. It must have been up, and what serves it must run; whether its parts
+// answer, the first call tells.
+func (a *app) open(ctx context.Context) (*session.Session, error) {
 	folder, err := a.folder()
 	if err != nil {
 		return nil, err
@@ -59,12 +64,17 @@ func (a *app) open() (*session.Session, error) {
 		return nil, failure.New(failure.Failed, []string{a.command("up")},
 			"environment %s was never completely up", a.name)
 	}
-	if facts.Cluster.Served() {
-		if err := a.mustLive(folder); err != nil {
-			return nil, err
-		}
+	s := session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now})
+	switch {
+	case facts.Cluster.Served():
+		err = a.mustLive(folder)
+	case facts.Cluster.Kind == bootstrap.ClusterKind:
+		err = a.containersMustRun(ctx, s)
 	}
-	return session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now}), nil
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // mustLive returns an error when the process that serves an environment does not live.
@@ -74,9 +84,48 @@ func (a *app) mustLive(folder state.Folder) error {
 		return err
 	}
 	if !alive {
-		return failure.New(failure.Failed, []string{a.command("start")}, "environment %s is stopped", a.name)
+		return a.stopped()
 	}
 	return nil
+}
+
+// containersMustRun returns an error when the containers that serve an environment do not run. Their engine keeps the port of
+// the API server open as long as they do, and nobody else was given it; so an open port is answer enough, and most commands
+// need not wait for the engine.
+func (a *app) containersMustRun(ctx context.Context, s *session.Session) error {
+	if config, err := s.Kube(); err == nil && answers(ctx, config.Host) {
+		return nil
+	}
+	found, err := steps.LookAtContainers(ctx, a.name, a.getenv(engineVariable))
+	switch {
+	case err != nil:
+		return fmt.Errorf("environment %s: %w", a.name, err)
+	case found == steps.ContainersStopped:
+		return a.stopped()
+	case found == steps.ContainersGone:
+		return failure.New(failure.Failed, []string{a.command("up")}, "cluster %s of environment %s is gone", steps.KindName(a.name), a.name)
+	default:
+		return nil
+	}
+}
+
+// answers reports whether a port of this machine that a URL names is open.
+func answers(ctx context.Context, address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was sent
+	return true
+}
+
+// stopped is the error of commands that need an environment that runs.
+func (a *app) stopped() error {
+	return failure.New(failure.Failed, []string{a.command("start")}, "environment %s is stopped", a.name)
 }
 
 // command returns a command line of this program for the environment that the flags name.

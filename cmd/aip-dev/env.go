@@ -29,8 +29,8 @@ func newEnv(a *app) *cobra.Command {
 	format := outputFlag(c, shellPOSIX, formatJSON)
 	shell := shellPOSIX
 	c.Flags().Var(&choice{&shell, []string{shellPOSIX, shellFish}}, "shell", "syntax of the lines")
-	c.RunE = func(*cobra.Command, []string) error {
-		s, err := a.open()
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		s, err := a.open(c.Context())
 		if err != nil {
 			return err
 		}

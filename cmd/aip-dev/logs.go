@@ -81,7 +81,7 @@ func (a *app) printLog(name string) error {
 
 // podLog copies the log of the newest pod of a Deployment.
 func (a *app) podLog(ctx context.Context, part component, o *corev1.PodLogOptions) error {
-	s, err := a.open()
+	s, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

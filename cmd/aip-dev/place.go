@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -71,9 +72,9 @@ func (a *app) choose(ctx context.Context, e bootstrap.Environment) (kind, why st
 
 // noEngine explains why there can be no kind cluster.
 func (a *app) noEngine(err error) error {
-	next := []string{a.command("up --cluster embedded") + "  # needs no engine", "sudo systemctl start docker  # or install docker, podman or nerdctl"}
-	if errors.Is(err, kindcluster.ErrPermission) {
-		next = []string{"sudo usermod -aG docker $USER && newgrp docker", next[0]}
+	next := []string{a.command("up --cluster embedded") + "  # needs no engine", steps.EngineFix(err)}
+	if errors.Is(err, steps.ErrEnginePermission) {
+		slices.Reverse(next)
 	}
 	return failure.Wrap(err, failure.Failed, next, "%v; nothing was made", err)
 }

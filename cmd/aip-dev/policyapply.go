@@ -119,7 +119,7 @@ func storedPolicy(ctx context.Context, g *client.Client, p v1alpha1.SafetyPolicy
 
 // asAdmin calls the gateway as an admin of the environment.
 func (a *app) asAdmin(ctx context.Context, as string, call func(context.Context, *client.Client) error) error {
-	s, err := a.open()
+	s, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func newProxy(a *app) *cobra.Command {
 
 // proxy serves the door until ctx ends.
 func (a *app) proxy(ctx context.Context, as string, port int, quiet bool) error {
-	s, err := a.open()
+	s, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

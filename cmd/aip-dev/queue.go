@@ -63,7 +63,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 		return failure.New(failure.Usage, []string{a.command("tui --plain"), a.command("request list --phase Pending")},
 			"the review queue needs a terminal that can place text, found a pipe, a file or TERM=dumb")
 	}
-	s, err := a.open()
+	s, err := a.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func newRequest(a *app) *cobra.Command {
 
 // call opens the environment and calls the gateway as --as, or as the first client with one of roles.
 func (r *request) call(ctx context.Context, roles []string, do func(context.Context, *client.Client) error) error {
-	s, err := r.open()
+	s, err := r.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func newSimulate(a *app) *cobra.Command {
 		if count < 1 {
 			return failure.New(failure.Usage, nil, "--count is %d, expected 1 or more", count)
 		}
-		w, err := a.world(as, count)
+		w, err := a.world(c.Context(), as, count)
 		if err != nil {
 			return err
 		}
@@ -93,8 +93,8 @@ func firstOf(errs ...error) error {
 }
 
 // world finds who takes part.
-func (a *app) world(as string, count int) (simulate.World, error) {
-	s, err := a.open()
+func (a *app) world(ctx context.Context, as string, count int) (simulate.World, error) {
+	s, err := a.open(ctx)
 	if err != nil {
 		return simulate.World{}, err
 	}

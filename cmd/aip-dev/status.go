@@ -46,6 +46,9 @@ type status struct {
 	// ToDecide is the number of Pending requests; null when the gateway did not say.
 	ToDecide *int                    `json:"toDecide"`
 	Clients  []bootstrap.ClientFacts `json:"clients,omitempty"`
+
+	// next is the command that makes it ready.
+	next string
 }
 
 func newStatus(a *app) *cobra.Command {
@@ -76,18 +79,14 @@ func newStatus(a *app) *cobra.Command {
 		if err := show(s); err != nil || s.Phase == phaseReady {
 			return err
 		}
-		next := a.command("up")
-		if s.Phase == phaseStopped {
-			next = a.command("start")
-		}
-		return failure.New(failure.Failed, []string{next}, "environment %s is %s: %s", s.Name, s.Phase, s.Reason)
+		return failure.New(failure.Failed, []string{s.next}, "environment %s is %s: %s", s.Name, s.Phase, s.Reason)
 	}
 	return c
 }
 
 // look asks every part of an environment how it is. It changes nothing.
 func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
-	s := status{Name: folder.Name, Phase: phaseUnknown}
+	s := status{Name: folder.Name, Phase: phaseUnknown, next: a.command("up")}
 	facts, err := folder.Facts()
 	if err != nil {
 		return s, err
@@ -100,10 +99,10 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 		case err != nil:
 			return s, err
 		case !alive && facts.Cluster.Kind == bootstrap.ClusterExisting:
-			s.Phase, s.Reason = phaseStopped, "the process that leads to its cluster does not run"
+			s.stopped(a.command("start"), "the process that leads to its cluster does not run")
 			return s, nil
 		case !alive:
-			s.Phase, s.Reason = phaseStopped, "its process does not run"
+			s.stopped(a.command("start"), "its process does not run")
 			return s, nil
 		case process.State != daemon.Usable:
 			s.Phase, s.Reason = phaseNotReady, "the process is "+process.State
@@ -124,14 +123,17 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 	return s, nil
 }
 
+// stopped notes why nothing of an environment runs, and the command that starts it.
+func (s *status) stopped(start, why string) { s.Phase, s.Reason, s.next = phaseStopped, why, start }
+
 // lookAtContainers replaces the reason of s when it is that the containers of its cluster do not run.
 func (a *app) lookAtContainers(ctx context.Context, s *status) {
 	state, err := steps.LookAtContainers(ctx, s.Name, a.getenv(engineVariable))
 	switch {
 	case err != nil:
-		s.Reason = err.Error()
+		s.Reason, s.next = err.Error(), steps.EngineFix(err)
 	case state == steps.ContainersStopped:
-		s.Phase, s.Reason = phaseStopped, "its containers do not run"
+		s.stopped(a.command("start"), "its containers do not run")
 	case state == steps.ContainersGone:
 		s.Reason = "cluster " + steps.KindName(s.Name) + " is gone"
 	}

@@ -63,7 +63,7 @@ func newToken(a *app) *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("user", "device", "watch")
 	c.MarkFlagsMutuallyExclusive("output", "header", "env", "decode", "copy", "watch")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		s, err := a.open()
+		s, err := a.open(c.Context())
 		if err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func (a *app) brokenToken(c *cobra.Command, kind string, rest []string) (string,
 		t, err := a.strangersToken(c.Context())
 		return t.Raw, err
 	}
-	s, err := a.open()
+	s, err := a.open(c.Context())
 	if err != nil {
 		return "", err
 	}
@@ -81,11 +81,11 @@ func (a *app) brokenToken(c *cobra.Command, kind string, rest []string) (string,
 
 // strangersToken returns a real token of a client that no list of the gateway names.
 func (a *app) strangersToken(ctx context.Context) (t token.Token, err error) {
-	s, err := a.open()
+	s, err := a.open(ctx)
 	if err != nil {
 		return t, err
 	}
-	e, deps, facts, err := a.opened()
+	e, deps, facts, err := a.opened(ctx)
 	if err != nil {
 		return t, err
 	}

@@ -35,7 +35,7 @@ type given struct {
 // token on the command line itself is refused, as every process of the machine can read it there.
 func (a *app) givenToken(c *cobra.Command, args []string, file string, fresh bool) (given, error) {
 	g := given{from: "the standard input"}
-	g.session, g.closed = a.open()
+	g.session, g.closed = a.open(c.Context())
 	name := ""
 	if len(args) > 0 {
 		name = args[0]

@@ -43,7 +43,7 @@ func newTokenMatrix(a *app) *cobra.Command {
 	}
 	format := outputFlag(c, formatTable, formatJSON)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		s, err := a.open()
+		s, err := a.open(c.Context())
 		if err != nil {
 			return err
 		}

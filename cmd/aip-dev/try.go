@@ -29,7 +29,7 @@ func newTry(a *app) *cobra.Command {
 	c.Flags().BoolVar(&o.ascii, "ascii", false, "draw with ASCII alone")
 	c.Flags().BoolVar(&o.noColour, "no-color", false, "draw without colour")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		s, err := a.open()
+		s, err := a.open(c.Context())
 		if err != nil {
 			return err
 		}
