@@ -213,20 +213,37 @@ func (i Inspector) rollout(ctx context.Context, namespace, name string) (Rollout
 	return Rollout{Reason: pod.reason, Unpulled: pod.unpulled, Paused: d.Spec.Paused}, nil
 }
 
-// ErrNoDNS says that a cluster resolves no names.
-var ErrNoDNS = errors.New("no pod of the cluster's DNS is ready")
+// DNSError says that a cluster resolves no names.
+type DNSError struct {
+	// Deployment is the one in kube-system whose pods would resolve them, "" when there is none under the usual label.
+	Deployment string
+	// Stopped says that it is to have no pods.
+	Stopped bool
+}
+
+// Error says what is missing.
+func (e *DNSError) Error() string {
+	if e.Stopped {
+		return "the cluster's DNS, deployment " + e.Deployment + ", is scaled to 0"
+	}
+	return "no pod of the cluster's DNS is ready"
+}
+
+// dnsSelector finds what belongs to the DNS of a cluster.
+// Source: https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
+var dnsSelector = metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"}
 
 // ErrUnseenDNS says that a cluster has no DNS under the usual label; it may have one under another.
 var ErrUnseenDNS = errors.New("the cluster has no DNS under the label k8s-app=kube-dns")
 
-// DNS says whether the cluster resolves names: whether a pod of its DNS is ready. An embedded cluster has none.
-// Source: https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
+// DNS says whether the cluster resolves names: whether a pod of its DNS is ready. An embedded cluster has none. The error is
+// a *DNSError when it does not.
 func (i Inspector) DNS(ctx context.Context) error {
 	client, err := i.kube()
 	if err != nil {
 		return err
 	}
-	slices, err := client.DiscoveryV1().EndpointSlices("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+	slices, err := client.DiscoveryV1().EndpointSlices("kube-system").List(ctx, dnsSelector)
 	if err != nil {
 		return fmt.Errorf("look at the cluster's DNS: %w", err)
 	}
@@ -240,5 +257,10 @@ func (i Inspector) DNS(ctx context.Context) error {
 	if len(slices.Items) == 0 {
 		return ErrUnseenDNS
 	}
-	return ErrNoDNS
+	deployments, err := client.AppsV1().Deployments("kube-system").List(ctx, dnsSelector)
+	if err != nil || len(deployments.Items) == 0 {
+		return errors.Join(&DNSError{}, err)
+	}
+	d := deployments.Items[0]
+	return &DNSError{Deployment: d.Name, Stopped: d.Spec.Replicas != nil && *d.Spec.Replicas == 0}
 }

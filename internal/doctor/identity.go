@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/keycloak"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/internal/check"
@@ -77,12 +78,22 @@ func (d *doctor) providerRuns(ctx context.Context) check.Answer {
 	case r.Absent:
 		return check.Failed(d.up(), "Deployment keycloak is gone")
 	case r.Stopped:
-		return check.Failed(d.kubectl("scale deployment/"+steps.IdentityName+" --replicas=1 -n "+steps.IdentityNamespace), "%s", r.Reason)
+		return check.Failed(d.scaleProvider(), "%s", r.Reason)
 	case !r.Available:
 		return check.Failed(d.up(), "it is not available: %s", r.Reason)
 	default:
 		return check.OK("available")
 	}
+}
+
+// scaleProvider is the fix that gives the provider its pod again. One whose database is in its pod has forgotten the realm, which
+// `up` makes anew.
+func (d *doctor) scaleProvider() check.Fix {
+	fix := d.kubectl("scale deployment/" + steps.IdentityName + " --replicas=1 -n " + steps.IdentityNamespace)
+	if d.containers() && d.env.Keycloak.Database != bootstrap.DatabasePostgres {
+		fix.Command += " && " + d.Command("up")
+	}
+	return fix
 }
 
 func (d *doctor) issuerAnswers(ctx context.Context) check.Answer {

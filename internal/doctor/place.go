@@ -74,10 +74,8 @@ func (d *doctor) engine() check.Check {
 			return check.OK("%s", found)
 		case d.kind() == "":
 			return check.Skipped("none answers, so `up` makes an embedded environment: %v", err)
-		case errors.Is(err, steps.ErrEnginePermission):
-			return check.Failed(check.Fix{Command: "sudo usermod -aG docker $USER && newgrp docker"}, "%v", err)
 		default:
-			return check.Failed(check.Fix{Command: "sudo systemctl start docker  # or podman, nerdctl"}, "%v", err)
+			return check.Failed(check.Fix{Command: steps.EngineFix(err)}, "%v", err)
 		}
 	}}
 }
@@ -198,16 +196,27 @@ func (d *doctor) cluster() []check.Check {
 			if !d.containers() {
 				return check.Skipped("an embedded cluster resolves no names: its parts are in one process")
 			}
-			err := d.inspect.DNS(ctx)
-			if errors.Is(err, steps.ErrUnseenDNS) && d.kind() == bootstrap.ClusterExisting {
-				return check.Skipped("%v", err)
-			}
-			if err != nil {
-				return check.Failed(d.kubectl("rollout restart deployment/coredns -n kube-system"), "%v", err)
-			}
-			return check.OK("a pod of its DNS is ready")
+			return d.dns(ctx)
 		}},
 		{ID: "images", Group: groupPlace, Question: "do the nodes have the images", Needs: needs, Ask: d.images},
+	}
+}
+
+// dns asks for the pods that resolve names.
+func (d *doctor) dns(ctx context.Context) check.Answer {
+	var without *steps.DNSError
+	err := d.inspect.DNS(ctx)
+	switch {
+	case err == nil:
+		return check.OK("a pod of its DNS is ready")
+	case errors.Is(err, steps.ErrUnseenDNS) && d.kind() == bootstrap.ClusterExisting:
+		return check.Skipped("%v", err)
+	case errors.As(err, &without) && without.Stopped:
+		return check.Failed(d.kubectl("scale deployment/"+without.Deployment+" --replicas=2 -n kube-system"), "%v", err)
+	case errors.As(err, &without) && without.Deployment != "":
+		return check.Failed(d.kubectl("rollout restart deployment/"+without.Deployment+" -n kube-system"), "%v", err)
+	default:
+		return check.Failed(d.kubectl("get all -n kube-system -l k8s-app=kube-dns"), "%v", err)
 	}
 }
 
