@@ -164,7 +164,7 @@ func (c *Cluster) WriteKubeconfig(path string) error {
 func (c *Cluster) Start(ctx context.Context) error { return c.each(ctx, "start") }
 
 // Stop stops the containers and keeps them. The grace is short: nodes keep their state in files.
-func (c *Cluster) Stop(ctx context.Context) error { return c.each(ctx, "stop", "--time", "5") }
+func (c *Cluster) Stop(ctx context.Context) error { return c.each(ctx, "stop", "-t", "5") }
 
 func (c *Cluster) each(ctx context.Context, args ...string) error {
 	found, err := c.nodes()
