@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -14,9 +15,6 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
-
-// observer is the lowest level of trust. This gateway keeps no trust profiles, so it is every agent's.
-const observer = "Observer"
 
 // admit holds an intent against the GovernedResources before it is stored. It returns the intent with what was found, or
 // the refusal.
@@ -31,20 +29,26 @@ func (s *Server) admit(ctx context.Context, in store.Intent) (store.Intent, erro
 		return in, refuse(http.StatusForbidden, "%s", cmp.Or(admission.Reason, "ACTION_NOT_PERMITTED"))
 	}
 	in.Spec.GovernedResourceRef = authz.Reference(admission.Resource)
-	return in, trusted(admission.Resource, &in)
+	return in, s.trusted(ctx, admission.Resource, &in)
 }
 
-// trusted refuses what asks for more trust than anybody has, and holds the rest of what asks for trust for a reviewer.
-func trusted(g *v1alpha1.GovernedResource, in *store.Intent) error {
-	if g == nil || g.Spec.TrustRequirements == nil {
+// trusted refuses what asks for more trust than the agent has, and notes on the rest what its trust lets it do. The reconciler
+// looks for itself. An intent that is only recorded needs no trust.
+func (s *Server) trusted(ctx context.Context, g *v1alpha1.GovernedResource, in *store.Intent) error {
+	if in.Spec.Mode == v1alpha1.ModeObserve {
 		return nil
 	}
-	if least := g.Spec.TrustRequirements.MinTrustLevel; least != observer {
-		return refuse(http.StatusForbidden, "INSUFFICIENT_TRUST: GovernedResource %q asks for trust level %s; this gateway keeps no trust profiles, so agent %q counts as %s",
-			g.Name, least, in.Spec.AgentIdentity, observer)
+	gate, err := s.store.Gate(ctx, g, in.Namespace, in.Spec.AgentIdentity)
+	switch {
+	case err != nil:
+		return err //nolint:wrapcheck // problemOf knows the store's errors
+	case gate == nil:
+		return nil
+	case gate.Refused != "":
+		s.log.WarnContext(ctx, "refused at admission", "subject", in.SubmittedBy, "cause", gate.Refused, "action", in.Spec.Action, "target", in.Spec.Target.URI)
+		return refuse(http.StatusForbidden, "%s", gate.Refused)
 	}
-	in.Annotations[v1alpha1.AnnotationTrustLevel] = observer
-	in.Annotations[v1alpha1.AnnotationRequiresHumanApproval] = "true"
+	maps.Copy(in.Annotations, gate.Annotations())
 	return nil
 }
 

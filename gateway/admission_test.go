@@ -36,7 +36,9 @@ func TestAdmission(t *testing.T) { //nolint:paralleltest // see start; GovernedR
 		ask(agent1, "read", "k8s://test/default/pod/x").want(t, http.StatusForbidden, `{"error":"ACTION_NOT_PERMITTED: no GovernedResource matches`)
 	}
 	ask(agent1, "read", "vault://secret").want(t, http.StatusForbidden, `INSUFFICIENT_TRUST: GovernedResource \"vault\" asks for trust level Trusted`)
-	ask(agent1, "read", "diary://today").want(t, http.StatusCreated, ``)
+	ask(agent1, "read", "diary://today").want(t, http.StatusCreated, `"phase":"AwaitingVerdict"`)
+	w.as(t, agent1, "POST", "/agent-requests", fmt.Sprintf(`{"namespace":%q,"action":"read","targetURI":"vault://x","reason":"r","mode":"observe"}`, w.ns)).
+		want(t, http.StatusCreated, `"phase":"Observed"`)
 
 	codes := map[string]int{}
 	for _, name := range w.names(t) {
@@ -46,7 +48,7 @@ func TestAdmission(t *testing.T) { //nolint:paralleltest // see start; GovernedR
 			(r.Spec.GovernedResourceRef == nil || r.Spec.GovernedResourceRef.Name != "shop") {
 			t.Errorf("reference %+v", r.Spec.GovernedResourceRef)
 		}
-		if strings.HasPrefix(r.Spec.Target.URI, "diary") && r.Annotations[v1alpha1.AnnotationRequiresHumanApproval] != "true" {
+		if strings.HasPrefix(r.Spec.Target.URI, "diary") && (r.Annotations[v1alpha1.AnnotationCanExecute] != "false" || r.Annotations[v1alpha1.AnnotationTrustLevel] != "Observer") {
 			t.Errorf("annotations %v", r.Annotations)
 		}
 	}

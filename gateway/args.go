@@ -5,10 +5,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
-	"github.com/aip-dev/aip-dev/gateway/store"
 )
 
 // FromArgs returns the options of a gateway that runs with these arguments elsewhere, for those who explain what it does. Words
@@ -45,10 +43,4 @@ func Endpoints() []Endpoint {
 		out = append(out, Endpoint{r.Method, r.Path, r.Needs, r.Does})
 	}
 	return out
-}
-
-// Trust says why a target that g governs asks for more trust than this gateway gives an agent; nil when it does not.
-func Trust(g *v1alpha1.GovernedResource, agent string) error {
-	in := store.Intent{Spec: v1alpha1.AgentRequestSpec{AgentIdentity: agent}, Annotations: map[string]string{}}
-	return trusted(g, &in)
 }

@@ -178,6 +178,8 @@ func (k kind[T]) withMeta(object T, meta metav1.ObjectMeta) T {
 		*o = v1alpha1.GovernedResource{ObjectMeta: meta, Spec: o.Spec}
 	case *v1alpha1.AgentRegistration:
 		*o = v1alpha1.AgentRegistration{ObjectMeta: meta, Spec: o.Spec}
+	case *v1alpha1.AgentGraduationPolicy:
+		*o = v1alpha1.AgentGraduationPolicy{ObjectMeta: meta, Spec: o.Spec}
 	}
 	return object
 }

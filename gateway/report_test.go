@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/store"
@@ -138,12 +139,16 @@ func observed(t *testing.T, w *world) {
 	w.as(t, agent1, "POST", "/agent-requests", body).want(t, http.StatusCreated, `"phase":"Observed"`)
 }
 
-// agentRecords: how right an agent was and how it went, counted from its requests; agents read their own.
+// agentRecords: how right an agent was and how it went, counted from the trail; agents read their own. Verdicts that find no fault
+// with the diagnosis do not count.
 func agentRecords(t *testing.T, w *world) {
 	other := *w
 	other.ns = w.namespace(t)
 	w = &other
-	for _, verdict := range []string{`{"verdict":"correct"}`, `{"verdict":"correct"}`, `{"verdict":"partial","reasonCode":"bad_timing"}`, `{"verdict":"incorrect","reasonCode":"bad_timing"}`} {
+	for _, verdict := range []string{
+		`{"verdict":"correct"}`, `{"verdict":"correct"}`, `{"verdict":"partial","reasonCode":"wrong_diagnosis"}`,
+		`{"verdict":"incorrect","reasonCode":"wrong_diagnosis"}`, `{"verdict":"incorrect","reasonCode":"bad_timing"}`,
+	} {
 		w.as(t, reviewer1, "PATCH", w.path(w.ungraded(t), "/verdict"), verdict).want(t, http.StatusOK, "verdict submitted")
 	}
 	for _, end := range []string{"/completed", "/failed"} {
@@ -152,12 +157,16 @@ func agentRecords(t *testing.T, w *world) {
 		w.as(t, agent2, "POST", w.path(name, end), "").want(t, http.StatusOK, "")
 	}
 	in := "?namespace=" + w.ns
-	w.as(t, reviewer1, "POST", "/agent-requests/recompute-accuracy", "").want(t, http.StatusOK, `"message":"recomputed accuracy summaries"`)
-	w.as(t, reviewer1, "GET", "/diagnostic-accuracy-summaries"+in, "").
-		want(t, http.StatusOK, `"status":{"totalReviewed":4,"correctCount":2,"partialCount":1,"incorrectCount":1,"diagnosticAccuracy":0.625,"lastUpdatedAt":"`)
-	var list []wire.Profile
-	w.as(t, admin1, "GET", "/agent-trust-profiles"+in, "").want(t, http.StatusOK, "").into(t, &list)
-	if len(list) != 2 || list[1].Spec.AgentIdentity != agent2 || list[1].Status.SuccessRate != 0.5 || list[1].Status.TotalExecutions != 2 || list[1].Status.TrustLevel != "Observer" {
+	const summary = `"status":{"totalReviewed":4,"correctCount":2,"partialCount":1,"incorrectCount":1,"diagnosticAccuracy":0.625,"lastUpdatedAt":"`
+	eventually(t, func() bool { // the trail is a moment behind the answers
+		return strings.Contains(w.as(t, reviewer1, "GET", "/diagnostic-accuracy-summaries"+in, "").want(t, http.StatusOK, "[").body, summary)
+	})
+	var list []v1alpha1.AgentTrustProfile
+	eventually(t, func() bool {
+		w.as(t, admin1, "GET", "/agent-trust-profiles"+in, "").want(t, http.StatusOK, "").into(t, &list)
+		return len(list) == 2 && list[1].Status.TotalExecutions == 2
+	})
+	if list[1].Spec.AgentIdentity != agent2 || *list[1].Status.SuccessRate != 0.5 || list[1].Status.TrustLevel != "Observer" || *list[0].Status.DiagnosticAccuracy != 0.625 {
 		t.Errorf("profiles %+v", list)
 	}
 	w.as(t, agent2, "GET", "/agent-trust-profiles"+in, "").want(t, http.StatusOK, "").into(t, &list)
@@ -168,4 +177,19 @@ func agentRecords(t *testing.T, w *world) {
 	w.as(t, agent2, "GET", own, "").want(t, http.StatusOK, `"agentIdentity":"aip-agent-2"`)
 	w.as(t, agent2, "GET", foreign, "").want(t, http.StatusNotFound, "AgentTrustProfile not found")
 	w.as(t, agent2, "GET", "/diagnostic-accuracy-summaries"+in, "").want(t, http.StatusOK, "[]")
+
+	// What is stored for kubectl is the same, and made so again when somebody asks.
+	s := &v1alpha1.DiagnosticAccuracySummary{}
+	s.Namespace, s.Name = w.ns, store.ProfileName(agent1)
+	stored := func() int64 {
+		check(t, client.IgnoreNotFound(w.live.Get(t.Context(), client.ObjectKeyFromObject(s), s)))
+		return s.Status.TotalReviewed
+	}
+	eventually(t, func() bool { return stored() == 4 })
+	check(t, w.live.Delete(t.Context(), s))
+	w.as(t, agent2, "POST", "/agent-requests/recompute-accuracy"+in, "").want(t, http.StatusForbidden, "reviewer role required")
+	eventually(t, func() bool {
+		w.as(t, reviewer1, "POST", "/agent-requests/recompute-accuracy"+in, "").want(t, http.StatusOK, `"message":"recomputed accuracy summaries"`)
+		return stored() == 4
+	})
 }

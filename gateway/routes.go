@@ -29,7 +29,8 @@ func (r route) pattern() string { return r.Method + " " + r.Path }
 
 // routes is every endpoint of the gateway.
 func (s *Server) routes() []route {
-	return slices.Concat(s.systemRoutes(), s.requestRoutes(), s.reviewRoutes(), s.reportRoutes(), s.accuracyRoutes(), s.safetyPolicies(), s.governedResources(), s.registrations(), s.tokenRoutes())
+	return slices.Concat(s.systemRoutes(), s.requestRoutes(), s.reviewRoutes(), s.reportRoutes(), s.accuracyRoutes(), s.safetyPolicies(), s.governedResources(),
+		s.graduationPolicies(), s.registrations(), s.tokenRoutes())
 }
 
 func (s *Server) systemRoutes() []route {

@@ -58,6 +58,9 @@ func (d schemas) schema(t reflect.Type) (*jsonschema.Schema, error) {
 		{reflect.TypeFor[v1alpha1.SafetyPolicy](), reflect.TypeFor[v1alpha1.SafetyPolicySpec](), reflect.TypeFor[v1alpha1.SafetyPolicyStatus]()},
 		{reflect.TypeFor[v1alpha1.GovernedResource](), reflect.TypeFor[v1alpha1.GovernedResourceSpec](), nil},
 		{reflect.TypeFor[v1alpha1.AgentRegistration](), reflect.TypeFor[v1alpha1.AgentRegistrationSpec](), reflect.TypeFor[v1alpha1.AgentRegistrationStatus]()},
+		{reflect.TypeFor[v1alpha1.AgentGraduationPolicy](), reflect.TypeFor[v1alpha1.AgentGraduationPolicySpec](), reflect.TypeFor[v1alpha1.AgentGraduationPolicyStatus]()},
+		{reflect.TypeFor[v1alpha1.AgentTrustProfile](), reflect.TypeFor[v1alpha1.AgentTrustProfileSpec](), reflect.TypeFor[v1alpha1.AgentTrustProfileStatus]()},
+		{reflect.TypeFor[v1alpha1.DiagnosticAccuracySummary](), reflect.TypeFor[v1alpha1.DiagnosticAccuracySummarySpec](), reflect.TypeFor[v1alpha1.DiagnosticAccuracySummaryStatus]()},
 		{reflect.TypeFor[v1alpha1.AuditRecord](), reflect.TypeFor[v1alpha1.AuditRecordSpec](), reflect.TypeFor[v1alpha1.AuditRecordStatus]()},
 	} {
 		if t == o.kind {

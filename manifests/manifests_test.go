@@ -46,7 +46,8 @@ func TestCRDs(t *testing.T) {
 		decode(t, manifests.CRDs(), path, &crd)
 		names = append(names, crd.Name)
 	}
-	if got := strings.Join(names, " "); got != "agentrequests.governance.aip.io auditrecords.governance.aip.io governedresources.governance.aip.io safetypolicies.governance.aip.io" {
+	if got := strings.Join(names, " "); got != "agentgraduationpolicies.governance.aip.io agentregistrations.governance.aip.io agentrequests.governance.aip.io agenttrustprofiles.governance.aip.io auditrecords.governance.aip.io "+
+		"diagnosticaccuracysummaries.governance.aip.io governedresources.governance.aip.io safetypolicies.governance.aip.io" {
 		t.Errorf("CRDs are %s", got)
 	}
 }

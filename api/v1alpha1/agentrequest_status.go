@@ -92,6 +92,10 @@ const (
 	VerdictIncorrect = "incorrect"
 )
 
+// VerdictWrongDiagnosis is the reason code of a verdict that finds fault with the diagnosis itself. Verdicts with another code
+// do not count for how right an agent is.
+const VerdictWrongDiagnosis = "wrong_diagnosis"
+
 // Denial codes. A client may switch on them.
 const (
 	// DenialPolicyViolation: a rule or a reviewer denied.

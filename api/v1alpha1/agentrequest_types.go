@@ -199,6 +199,9 @@ type AgentRequestSpec struct {
 	GovernedResourceRef *GovernedResourceRef `json:"governedResourceRef,omitempty"`
 }
 
+// ModeObserve is the mode of a request that only records an intent.
+const ModeObserve = "observe"
+
 // Target is what an action is applied to.
 type Target struct {
 	// URI names the target, for example k8s://prod/default/deployment/payment-api.

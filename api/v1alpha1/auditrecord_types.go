@@ -32,6 +32,9 @@ const (
 	AuditTokenIssued = AuditEvent("token.issued")
 )
 
+// AuditTrustProfileUpdated is an event in the life of an agent: its level of trust changed. It is about no request.
+const AuditTrustProfileUpdated = AuditEvent("agent.trustprofile.updated")
+
 // Labels of an AuditRecord, beside LabelAgentIdentity and LabelCorrelationID, which it has from its request.
 const (
 	// LabelAgentRequestRef carries the name of the request, made fit for a label value.
@@ -57,6 +60,12 @@ const (
 	AuditTokenService = "service"
 	AuditTokenKind    = "tokenKind"
 	AuditTokenExpiry  = "expiresAt"
+	// AuditOldLevel and AuditNewLevel are the levels of trust before and after a change, AuditDemoted is "true" when the agent
+	// fell, and AuditChange counts the changes of one agent in one namespace, from 1 on.
+	AuditOldLevel = "oldLevel"
+	AuditNewLevel = "newLevel"
+	AuditDemoted  = "demoted"
+	AuditChange   = "change"
 )
 
 // AuditRecord is one event in the life of an AgentRequest. It never changes, and it does not belong to its request:
@@ -131,7 +140,8 @@ type AuditRecordSpec struct {
 	// +optional
 	LockStatus *LockStatus `json:"lockStatus,omitempty"`
 	// Annotations are further facts: approvedBy, approvalReason, verdict, verdictBy, verdictReasonCode, denialCode, message;
-	// token.issued has tokenID, issuedTo, service, tokenKind and expiresAt.
+	// token.issued has tokenID, issuedTo, service, tokenKind and expiresAt; agent.trustprofile.updated has oldLevel, newLevel,
+	// demoted and change.
 	//
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`

@@ -19,7 +19,9 @@ func GroupVersion() schema.GroupVersion {
 func AddToScheme(scheme *runtime.Scheme) error {
 	gv := GroupVersion()
 	scheme.AddKnownTypes(gv, &AgentRequest{}, &AgentRequestList{}, &SafetyPolicy{}, &SafetyPolicyList{},
-		&GovernedResource{}, &GovernedResourceList{}, &AuditRecord{}, &AuditRecordList{}, &AgentRegistration{}, &AgentRegistrationList{})
+		&GovernedResource{}, &GovernedResourceList{}, &AuditRecord{}, &AuditRecordList{}, &AgentRegistration{}, &AgentRegistrationList{},
+		&AgentTrustProfile{}, &AgentTrustProfileList{}, &AgentGraduationPolicy{}, &AgentGraduationPolicyList{},
+		&DiagnosticAccuracySummary{}, &DiagnosticAccuracySummaryList{})
 	metav1.AddToGroupVersion(scheme, gv)
 	return nil
 }

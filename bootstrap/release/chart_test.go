@@ -263,7 +263,7 @@ func TestChartRights(t *testing.T) {
 			}
 		}
 		for _, resource := range rule.Resources {
-			if slices.Contains(rule.Verbs, "delete") && !slices.Contains([]string{"safetypolicies", "governedresources", "agentregistrations", "leases"}, resource) {
+			if slices.Contains(rule.Verbs, "delete") && !slices.Contains([]string{"safetypolicies", "governedresources", "agentregistrations", "agentgraduationpolicies", "leases"}, resource) {
 				t.Errorf("rule %v holds delete", rule)
 			}
 		}

@@ -280,6 +280,7 @@ func (g served) everything(t *testing.T, namespace string) {
 		return strings.Contains(g.call(t, "agent", http.MethodGet, one(""), "").body, `"phase":"Failed"`)
 	})
 	submit("rights-free", "k8s://c/karpenter.sh/nodepool/rights")
+	g.trust(t, namespace, in)
 	g.is(t, http.StatusForbidden, "agent", http.MethodPost, "/agent-requests", `{"namespace":"`+namespace+`","action":"other","targetURI":"u","reason":"r"}`)
 	g.until(t, "the trail is there", func() bool {
 		return strings.Contains(g.call(t, "admin", http.MethodGet, "/audit-records"+in, "").body, "request.failed")
@@ -291,4 +292,29 @@ func (g served) everything(t *testing.T, namespace string) {
 	g.until(t, "the GovernedResource is gone", func() bool {
 		return g.call(t, "admin", http.MethodGet, "/governed-resources/rights", "").status == http.StatusNotFound
 	})
+}
+
+// trust lets an agent be graded and rise, with all that is shown of it.
+func (g served) trust(t *testing.T, namespace, in string) {
+	const policy = `{"spec":{"evaluationWindow":{"count":1},"levels":[{"name":"Observer","canExecute":false},{"name":"Advisor","canExecute":true,"accuracy":{"min":1}}],"demotionPolicy":{"accuracyDropThreshold":0,"windowSize":1}}}`
+	g.is(t, http.StatusCreated, "admin", http.MethodPost, "/agent-graduation-policies"+in, policy)
+	g.is(t, http.StatusOK, "admin", http.MethodPut, "/agent-graduation-policies/default"+in, policy)
+	g.is(t, http.StatusOK, "admin", http.MethodGet, "/agent-graduation-policies/default"+in, "")
+	soak := `{"metadata":{"name":"rights-soak"},"spec":{"uriPattern":"soak://**","permittedActions":["soak"],"soakMode":true}}`
+	g.is(t, http.StatusCreated, "admin", http.MethodPost, "/governed-resources", soak)
+	var name string
+	g.until(t, "the request is to be graded", func() bool {
+		got := g.call(t, "agent", http.MethodPost, "/agent-requests", fmt.Sprintf(`{"namespace":%q,"action":"soak","targetURI":"soak://x","reason":"r"}`, namespace))
+		name = got.name()
+		return strings.Contains(got.body, "AwaitingVerdict")
+	})
+	g.is(t, http.StatusOK, "reviewer", http.MethodPatch, "/agent-requests/"+name+"/verdict"+in, `{"verdict":"correct"}`)
+	g.until(t, "the agent is an Advisor", func() bool {
+		return strings.Contains(g.call(t, "agent", http.MethodGet, "/agent-trust-profiles"+in, "").body, `"trustLevel":"Advisor"`)
+	})
+	g.is(t, http.StatusOK, "reviewer", http.MethodPost, "/agent-requests/recompute-accuracy"+in, "")
+	g.is(t, http.StatusNoContent, "admin", http.MethodDelete, "/agent-graduation-policies/default"+in, "")
+	if got := g.call(t, "admin", http.MethodDelete, "/governed-resources/rights-soak", ""); got.status != http.StatusNoContent && got.status != http.StatusAccepted {
+		t.Errorf("%d %s", got.status, got.body)
+	}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -31,6 +33,8 @@ type listed struct {
 	Secret bool  `json:"secret"`
 	// Pending is how many of its requests wait for a decision.
 	Pending *int `json:"pending"`
+	// TrustLevel is how far the agent is trusted in namespace default; empty where it has no profile there.
+	TrustLevel string `json:"trustLevel,omitempty"`
 }
 
 func newAgentList(a *app) *cobra.Command {
@@ -78,9 +82,9 @@ func (a *app) listMembers(ctx context.Context) ([]listed, error) {
 			return nil, err
 		}
 	}
-	pending, cause := a.pendingBy(ctx, facts)
+	asked, cause := a.askGateway(ctx, facts)
 	if cause != nil {
-		if err := warn("the number of pending requests is unknown", cause); err != nil {
+		if err := warn("the number of pending requests and the trust in each are unknown", cause); err != nil {
 			return nil, err
 		}
 	}
@@ -90,40 +94,56 @@ func (a *app) listMembers(ctx context.Context) ([]listed, error) {
 		if line.Roles == nil {
 			line.Roles = []string{}
 		}
-		if pending != nil {
-			count := pending[m.ID]
+		if asked.pending != nil {
+			count := asked.pending[m.ID]
 			line.Pending = &count
 		}
+		line.TrustLevel = asked.trust[m.ID]
 		found = append(found, line)
 	}
 	return found, nil
 }
 
-// pendingBy returns how many requests of each agent wait for a decision, as a reviewer or an admin sees it.
-func (a *app) pendingBy(ctx context.Context, facts bootstrap.Facts) (map[string]int, error) {
+// asked is what the gateway says of each agent.
+type asked struct {
+	// pending is how many of its requests wait for a decision; nil when that is unknown.
+	pending map[string]int
+	// trust is the level of its profile.
+	trust map[string]string
+}
+
+// askGateway asks as a reviewer or an admin.
+func (a *app) askGateway(ctx context.Context, facts bootstrap.Facts) (asked, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	folder, err := a.folder()
 	if err != nil {
-		return nil, err
+		return asked{}, err
 	}
 	s := session.New(session.Options{Facts: facts, Tokens: folder.Tokens(), Now: a.now})
 	reader := s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
 	if reader == "" {
-		return nil, errors.New("no reviewer and no admin is there to ask for them")
+		return asked{}, errors.New("no reviewer and no admin is there to ask for them")
 	}
-	counts := map[string]int{}
+	out := asked{pending: map[string]int{}, trust: map[string]string{}}
 	err = s.Do(ctx, reader, func(ctx context.Context, g *client.Client) error {
 		requests, err := g.List(ctx, client.ListOptions{AllNamespaces: true, Phases: []v1alpha1.Phase{v1alpha1.PhasePending}})
+		if err != nil {
+			return err
+		}
 		for i := range requests {
-			counts[requests[i].Spec.AgentIdentity]++
+			out.pending[requests[i].Spec.AgentIdentity]++
+		}
+		profiles, err := g.TrustProfiles(ctx, "")
+		for i := range profiles {
+			out.trust[profiles[i].Spec.AgentIdentity] = profiles[i].Status.TrustLevel
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return asked{}, err
 	}
-	return counts, nil
+	return out, nil
 }
 
 func (a *app) printMembers(found []listed) error {
@@ -134,7 +154,12 @@ func (a *app) printMembers(found []listed) error {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	row("NAME", "ROLE", "REALM", "MAPPER", "SECRET", "PENDING")
+	header := []string{"NAME", "ROLE", "REALM", "MAPPER", "SECRET", "PENDING"}
+	trusts := slices.ContainsFunc(found, func(m listed) bool { return m.TrustLevel != "" })
+	if trusts {
+		header = append(header, "TRUST")
+	}
+	row(header...)
 	for _, m := range found {
 		role := strings.Join(m.Roles, ",")
 		if role == "" {
@@ -144,7 +169,11 @@ func (a *app) printMembers(found []listed) error {
 		if m.Pending != nil {
 			pending = strconv.Itoa(*m.Pending)
 		}
-		row(safetext.Line(m.Name), role, yes(m.Realm), yes(m.Mapper), yes(&m.Secret), pending)
+		cells := []string{safetext.Line(m.Name), role, yes(m.Realm), yes(m.Mapper), yes(&m.Secret), pending}
+		if trusts {
+			cells = append(cells, cmp.Or(m.TrustLevel, "-"))
+		}
+		row(cells...)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("lay out the table: %w", err)

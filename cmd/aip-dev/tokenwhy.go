@@ -61,7 +61,7 @@ func newTokenWhy(a *app) *cobra.Command {
 	f.StringVar(&o.file, "file", "", "file that holds the token; - reads the standard input")
 	f.Var(&choice{&o.to, []string{toAnything, toSubmit, toDecide}}, "to", "what the token is to be used for")
 	f.StringVar(&o.request, "request", "", "request that is to be decided with it")
-	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of --request")
+	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of --request, and of what --action asks for")
 	f.StringVar(&o.action, "action", "", "action that is to be asked for, with --target")
 	f.StringVar(&o.target, "target", "", "target of --action, a URI")
 	c.MarkFlagsRequiredTogether("action", "target")
@@ -99,8 +99,8 @@ func (a *app) explainToken(ctx context.Context, g given, o whyOptions) (why.Repo
 	q.For = o.lasts
 	q.Need = map[string]authz.Need{toSubmit: authz.Agent, toDecide: authz.Reviewer}[o.to]
 	if o.action != "" && g.session != nil {
-		q.Intent, q.Need = &why.Intent{Action: o.action, Target: o.target}, authz.Agent
-		if q.Resources, err = governed(ctx, g.session); err != nil {
+		q.Need = authz.Agent
+		if err := intend(ctx, g.session, o, &q); err != nil {
 			return why.Report{}, err
 		}
 	}
@@ -189,29 +189,6 @@ func readRequest(ctx context.Context, s *session.Session, namespace, name string
 		return nil, fmt.Errorf("read request %s: %w", name, err)
 	}
 	return &request, nil
-}
-
-// governed returns the GovernedResources of an environment.
-func governed(ctx context.Context, s *session.Session) ([]v1alpha1.GovernedResource, error) {
-	config, err := s.Kube()
-	if err != nil {
-		return nil, err
-	}
-	kube, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("make a Kubernetes client: %w", err)
-	}
-	list, err := kube.Resource(v1alpha1.GroupVersion().WithResource("governedresources")).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("list GovernedResources: %w", err)
-	}
-	found := make([]v1alpha1.GovernedResource, len(list.Items))
-	for i := range list.Items {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &found[i]); err != nil {
-			return nil, fmt.Errorf("read GovernedResource %s: %w", list.Items[i].GetName(), err)
-		}
-	}
-	return found, nil
 }
 
 // tellWhy prints a report; its error says at which row the token was refused.

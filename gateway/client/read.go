@@ -27,3 +27,15 @@ func (c *Client) GovernedResources(ctx context.Context) ([]v1alpha1.GovernedReso
 	err := c.call(ctx, http.MethodGet, "/governed-resources", nil, nil, &out)
 	return out.Items, err
 }
+
+// TrustProfiles returns how far the agents of a namespace are trusted that the caller may read about; empty means default.
+func (c *Client) TrustProfiles(ctx context.Context, namespace string) ([]v1alpha1.AgentTrustProfile, error) {
+	var out []v1alpha1.AgentTrustProfile
+	return out, c.call(ctx, http.MethodGet, "/agent-trust-profiles", inNamespace(namespace), nil, &out)
+}
+
+// AccuracySummaries returns how right those agents were, as reviewers graded them.
+func (c *Client) AccuracySummaries(ctx context.Context, namespace string) ([]v1alpha1.DiagnosticAccuracySummary, error) {
+	var out []v1alpha1.DiagnosticAccuracySummary
+	return out, c.call(ctx, http.MethodGet, "/diagnostic-accuracy-summaries", inNamespace(namespace), nil, &out)
+}

@@ -190,13 +190,15 @@ func ended(r *v1alpha1.AgentRequest) time.Time {
 	return last
 }
 
-// records finds those that tell of what is long ago, of requests that are gone.
+// records finds those that tell of what is long ago, of requests that are gone. Verdicts and changes of trust stay: an agent does
+// not lose its level, nor a bad grade, by time alone.
 func (c *Collector) records(ctx context.Context, count func(), remove func(store.Definition)) error {
 	before, some := c.before()
 	gone := map[string]bool{}
 	return c.options.Store.EachRecord(ctx, c.options.PageSize, func(r *v1alpha1.AuditRecord) error { //nolint:wrapcheck // collect wraps it
 		count()
-		if !some || !r.Spec.Timestamp.Time.Before(before) {
+		stays := r.Spec.Event == v1alpha1.AuditVerdictSubmitted || r.Spec.Event == v1alpha1.AuditTrustProfileUpdated
+		if !some || stays || !r.Spec.Timestamp.Time.Before(before) {
 			return nil
 		}
 		uid := r.Labels[v1alpha1.LabelAgentRequestUID]

@@ -79,10 +79,15 @@ func (w *world) request(t *testing.T, name string, phase v1alpha1.Phase, age tim
 
 func (w *world) record(t *testing.T, r *v1alpha1.AgentRequest, age time.Duration) {
 	t.Helper()
+	w.recordOf(t, "of-"+r.Name, r, age, v1alpha1.AuditRequestCompleted)
+}
+
+func (w *world) recordOf(t *testing.T, name string, r *v1alpha1.AgentRequest, age time.Duration, event v1alpha1.AuditEvent) {
+	t.Helper()
 	check(t, w.live.Create(t.Context(), &v1alpha1.AuditRecord{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "of-" + r.Name, Labels: map[string]string{v1alpha1.LabelAgentRequestUID: string(r.UID)}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: name, Labels: map[string]string{v1alpha1.LabelAgentRequestUID: string(r.UID)}},
 		Spec: v1alpha1.AuditRecordSpec{
-			Timestamp: metav1.NewTime(w.now.Add(-age)), AgentIdentity: "a", AgentRequestRef: r.Name, Action: "x", TargetURI: "u", Event: v1alpha1.AuditRequestCompleted,
+			Timestamp: metav1.NewTime(w.now.Add(-age)), AgentIdentity: "a", AgentRequestRef: r.Name, Action: "x", TargetURI: "u", Event: event,
 		},
 	}))
 }
@@ -130,6 +135,9 @@ func TestScan(t *testing.T) { //nolint:paralleltest // it counts all objects of 
 	w.request(t, "denied", v1alpha1.PhaseDenied, time.Hour)
 	w.request(t, "working", v1alpha1.PhaseExecuting, time.Hour)
 	w.request(t, "waiting", v1alpha1.PhasePending, time.Hour)
+	gone := &v1alpha1.AgentRequest{ObjectMeta: metav1.ObjectMeta{Name: "gone", UID: "gone"}}
+	w.recordOf(t, "graded", gone, time.Hour, v1alpha1.AuditVerdictSubmitted)
+	w.recordOf(t, "rise", gone, time.Hour, v1alpha1.AuditTrustProfileUpdated)
 	all := w.left(t)
 
 	settings := Settings{DryRun: true, Interval: time.Hour, HardTTL: 30 * time.Second, PageSize: 5, Rate: 1000, SafetyMin: 10}
@@ -143,7 +151,7 @@ aip_gc_objects_skipped_total{reason="dry_run",resource="agentrequests"} 13
 # HELP aip_gc_scan_objects_evaluated_total Objects that were looked at.
 # TYPE aip_gc_scan_objects_evaluated_total counter
 aip_gc_scan_objects_evaluated_total{resource="agentrequests"} 15
-aip_gc_scan_objects_evaluated_total{resource="auditrecords"} 15
+aip_gc_scan_objects_evaluated_total{resource="auditrecords"} 17
 `), "aip_gc_objects_skipped_total", "aip_gc_objects_deleted_total", "aip_gc_scan_objects_evaluated_total"))
 
 	settings.DryRun, settings.SafetyMin = false, 100
@@ -164,7 +172,7 @@ aip_gc_scan_objects_evaluated_total{resource="auditrecords"} 15
 
 	settings.HardTTL = 30 * time.Second
 	m = w.scan(t, settings)
-	if got := w.left(t); got != "of-waiting of-working waiting working" {
+	if got := w.left(t); got != "graded of-waiting of-working rise waiting working" {
 		t.Errorf("left %s", got)
 	}
 	check(t, testutil.GatherAndCompare(m, strings.NewReader(`# HELP aip_gc_objects_deleted_total Objects that were removed.

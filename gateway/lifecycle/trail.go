@@ -23,6 +23,12 @@ const (
 	maxLabel = 63
 )
 
+// RecordName returns the name of the record that tells of what: the same for the same, so that nothing is recorded twice.
+func RecordName(what ...any) string {
+	sum := sha256.Sum256([]byte(fmt.Sprint(what...)))
+	return hex.EncodeToString(sum[:])[:recordName]
+}
+
 // Trail returns the records of everything that has happened to r so far, in order. It depends on r alone, and so do the
 // names of the records: who writes those that are missing, whenever and however often, writes each event once.
 func Trail(r *v1alpha1.AgentRequest) []*v1alpha1.AuditRecord {
@@ -52,7 +58,6 @@ func (t *trail) condition(kind string, status metav1.ConditionStatus) *metav1.Co
 // add appends the record of an event at the time of c. Events that can happen more than once say which time it is.
 func (t *trail) add(event v1alpha1.AuditEvent, c *metav1.Condition, which ...any) *v1alpha1.AuditRecordSpec {
 	r := t.request
-	sum := sha256.Sum256([]byte(fmt.Sprint(append([]any{r.UID, "|", event}, which...)...)))
 	labels := map[string]string{
 		v1alpha1.LabelAgentRequestRef: labelOf(r.Name), v1alpha1.LabelAgentRequestUID: string(r.UID),
 	}
@@ -62,7 +67,7 @@ func (t *trail) add(event v1alpha1.AuditEvent, c *metav1.Condition, which ...any
 		}
 	}
 	record := &v1alpha1.AuditRecord{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: hex.EncodeToString(sum[:])[:recordName], Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: RecordName(append([]any{r.UID, "|", event}, which...)...), Labels: labels},
 		Spec: v1alpha1.AuditRecordSpec{
 			Timestamp: c.LastTransitionTime, AgentIdentity: r.Spec.AgentIdentity, AgentRequestRef: r.Name,
 			Action: r.Spec.Action, TargetURI: r.Spec.Target.URI, Event: event, Reason: r.Spec.Reason,

@@ -68,7 +68,11 @@ func (e *evaluator) assess(
 	if err != nil {
 		return lifecycle.Evaluated{}, sight{}, fmt.Errorf("evaluate: %w", err)
 	}
-	out := byTrust(request, lifecycle.Evaluated{
+	gate, err := e.store.Gate(ctx, resource, request.Namespace, request.Spec.AgentIdentity)
+	if err != nil {
+		return lifecycle.Evaluated{}, sight{}, fmt.Errorf("evaluate: %w", err)
+	}
+	out := byTrust(request, gate, lifecycle.Evaluated{
 		Outcome: outcome(decision.Outcome), Code: decision.Code, Message: decision.Message, Results: decision.Results,
 		RetryAfter: decision.RetryAfter, Fingerprint: decision.Fingerprint(),
 	})
@@ -86,17 +90,6 @@ func (e *evaluator) decide(ctx context.Context, set *policy.Set, in policy.Input
 		return set.Decide(ctx, in), nil
 	}
 	return e.rates.count(ctx, in, set.Decide)
-}
-
-// byTrust lets trust in the agent have its say: less of it asks for a reviewer, more of it stands in for one.
-func byTrust(request *v1alpha1.AgentRequest, e lifecycle.Evaluated) lifecycle.Evaluated {
-	switch asks := request.Annotations[v1alpha1.AnnotationRequiresHumanApproval]; {
-	case asks == "true" && e.Outcome == lifecycle.Allow:
-		e.Outcome, e.Message = lifecycle.Hold, "The level of trust in the agent asks for a reviewer's decision"
-	case asks == "false" && e.Outcome == lifecycle.Hold:
-		e.Outcome, e.Message = lifecycle.Allow, "Trust in the agent stands in for a reviewer: "+e.Message
-	}
-	return e
 }
 
 // outcome says what an outcome of the policies means for the lifecycle. What it does not know denies.

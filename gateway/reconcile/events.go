@@ -14,9 +14,6 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
 
-// observe is the spec.mode of a request that only records an intent.
-const observe = "observe"
-
 // event returns what happens next to a request that has come as far as at, or nil when it has to wait.
 func (r *requests) event(ctx context.Context, request *v1alpha1.AgentRequest, at *step) (lifecycle.Event, error) {
 	state, review := lifecycle.StateOf(at.status), request.Spec.HumanApproval
@@ -37,16 +34,16 @@ func (r *requests) event(ctx context.Context, request *v1alpha1.AgentRequest, at
 		return r.toStart(ctx, request, at)
 	case state.Phase == v1alpha1.PhaseExecuting:
 		return r.toEnd(ctx, request, at)
-	case state.Phase == v1alpha1.PhaseAwaitingVerdict && graded(request, at.status):
-		return lifecycle.Graded{}, nil
+	case state.Phase == v1alpha1.PhaseAwaitingVerdict:
+		return r.toBeGraded(ctx, request, at)
 	default:
-		return r.overdue(request, at), nil
+		return r.overdue(r.limits, request, at), nil
 	}
 }
 
 // overdue returns what happens when the request has waited for too long where it is, else nil and when that will be.
-func (r *requests) overdue(request *v1alpha1.AgentRequest, at *step) lifecycle.Event {
-	deadline, event := r.limits.Deadline(request, at.status)
+func (r *requests) overdue(limits lifecycle.Limits, request *v1alpha1.AgentRequest, at *step) lifecycle.Event {
+	deadline, event := limits.Deadline(request, at.status)
 	if event == nil {
 		return nil
 	}
@@ -62,7 +59,7 @@ func (r *requests) first(ctx context.Context, request *v1alpha1.AgentRequest) (l
 	if code := request.Annotations[v1alpha1.AnnotationGatewayDenied]; code != "" {
 		return lifecycle.ShutOut{Code: code}, nil
 	}
-	if request.Spec.Mode == observe {
+	if request.Spec.Mode == v1alpha1.ModeObserve {
 		return lifecycle.Observed{}, nil
 	}
 	ref := request.Spec.GovernedResourceRef
@@ -73,8 +70,11 @@ func (r *requests) first(ctx context.Context, request *v1alpha1.AgentRequest) (l
 	case ref == nil:
 		ref = authz.Reference(resource)
 	}
+	gate, err := r.store.Gate(ctx, resource, request.Namespace, request.Spec.AgentIdentity)
 	switch {
-	case request.Annotations[v1alpha1.AnnotationCanExecute] == "false":
+	case err != nil:
+		return nil, err
+	case !mayExecute(request, gate):
 		return lifecycle.ToBeGraded{Reason: lifecycle.ReasonTrustGate, Resource: ref}, nil
 	case resource != nil && resource.Spec.SoakMode:
 		return lifecycle.ToBeGraded{Reason: lifecycle.ReasonSoakMode, Resource: ref}, nil
@@ -195,7 +195,7 @@ func (r *requests) queued(ctx context.Context, request *v1alpha1.AgentRequest, a
 	if event, err := r.unbound(ctx, at.status.GovernedResourceRef); err != nil || event != nil {
 		return event, err
 	}
-	if event := r.overdue(request, at); event != nil {
+	if event := r.overdue(r.limits, request, at); event != nil {
 		return event, nil
 	}
 	event, wait, err := r.locks.acquire(ctx, request)
@@ -206,8 +206,7 @@ func (r *requests) queued(ctx context.Context, request *v1alpha1.AgentRequest, a
 	switch e := event.(type) {
 	case lifecycle.Locked:
 		e.Review = request.Spec.HumanApproval
-		e.Trusted = e.Review == nil && request.Annotations[v1alpha1.AnnotationRequiresHumanApproval] == "false" &&
-			asksForReview(at.status.PolicyResults)
+		e.Trusted = e.Review == nil && asksForReview(at.status.PolicyResults) // nothing but trust stands in for a reviewer
 		return e, nil
 	case lifecycle.LockBusy:
 		if c := meta.FindStatusCondition(at.status.Conditions, v1alpha1.ConditionLockAcquired); c == nil {
@@ -262,7 +261,7 @@ func (r *requests) toStart(ctx context.Context, request *v1alpha1.AgentRequest, 
 		}
 		return lifecycle.Started{}, nil
 	}
-	if event := r.overdue(request, at); event != nil {
+	if event := r.overdue(r.limits, request, at); event != nil {
 		return event, nil
 	}
 	return r.hold(ctx, request, at, false)
@@ -284,9 +283,4 @@ func (r *requests) hold(ctx context.Context, request *v1alpha1.AgentRequest, at 
 	event, wait, err := r.locks.hold(ctx, request, executing)
 	at.again(wait)
 	return event, err
-}
-
-// graded reports whether a verdict is recorded that counts: nobody grades what they asked for.
-func graded(request *v1alpha1.AgentRequest, status v1alpha1.AgentRequestStatus) bool {
-	return status.Verdict != "" && (status.VerdictBy == "" || authz.MayDecide(status.VerdictBy, request).Allowed)
 }

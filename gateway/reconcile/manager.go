@@ -99,7 +99,8 @@ func kinds(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range []schema.GroupVersionKind{
 		v1alpha1.GroupVersion().WithKind("AgentRequest"), v1alpha1.GroupVersion().WithKind("SafetyPolicy"),
-		v1alpha1.GroupVersion().WithKind("AuditRecord"), v1alpha1.GroupVersion().WithKind("AgentRegistration"),
+		v1alpha1.GroupVersion().WithKind("AuditRecord"), v1alpha1.GroupVersion().WithKind("AgentRegistration"), v1alpha1.GroupVersion().WithKind("AgentTrustProfile"),
+		v1alpha1.GroupVersion().WithKind("AgentGraduationPolicy"), v1alpha1.GroupVersion().WithKind("DiagnosticAccuracySummary"),
 		// The cache of one namespace asks for the scope of the list.
 		coordinationv1.SchemeGroupVersion.WithKind("Lease"), coordinationv1.SchemeGroupVersion.WithKind("LeaseList"),
 		appsv1.SchemeGroupVersion.WithKind("Deployment"),

@@ -35,7 +35,7 @@ func TestState(t *testing.T) { //nolint:paralleltest // see above
 		"soak mode":                   soakMode,
 		"own verdict":                 ownVerdict,
 		"trust asks for a reviewer":   trustAsks,
-		"trust stands in for one":     trustStandsIn,
+		"says that it is trusted":     saysItIsTrusted,
 		"may not execute":             mayNotExecute,
 		"refused at admission":        refusedAtAdmission,
 		"the resource changes":        resourceChanges,
@@ -284,14 +284,16 @@ func trustAsks(t *testing.T, w world) {
 	}
 }
 
-func trustStandsIn(t *testing.T, w world) {
+// What a request says about itself can ask for a reviewer, it cannot do without one.
+func saysItIsTrusted(t *testing.T, w world) {
 	w.rule(t, "trusted", v1alpha1.ActionRequireApproval, "true")
-	r := w.until(t, w.ask(t, func(r *v1alpha1.AgentRequest) {
-		r.Spec.Action = "trusted"
-		r.Annotations = map[string]string{v1alpha1.AnnotationRequiresHumanApproval: "false"}
-	}), v1alpha1.PhaseApproved)
-	if c := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionApproved); c.Reason != "AutoApprovedByTrustGate" {
-		t.Errorf("condition %+v", c)
+	r := w.held(t, "trusted", func(r *v1alpha1.AgentRequest) {
+		r.Annotations = map[string]string{
+			v1alpha1.AnnotationRequiresHumanApproval: "false", v1alpha1.AnnotationTrustLevel: v1alpha1.TrustAutonomous,
+		}
+	})
+	if !held(r) {
+		t.Errorf("phase %s, by its own word", r.Status.Phase)
 	}
 }
 

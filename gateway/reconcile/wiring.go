@@ -63,6 +63,7 @@ func Add(m manager.Manager, o Options) error {
 		// Watching policies and resources keeps requests from being evaluated before all of them are known.
 		Watches(&v1alpha1.SafetyPolicy{}, handler.EnqueueRequestsFromMapFunc(r.held), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.GovernedResource{}, handler.Funcs{}).
+		Watches(&v1alpha1.AgentGraduationPolicy{}, handler.EnqueueRequestsFromMapFunc(r.ungraded), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.AuditRecord{}, handler.Funcs{}).
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(r.locks.concerns)).
 		WatchesRawSource(source.Func(wakeups.begin)).
@@ -88,7 +89,7 @@ func Add(m manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("add reconciler of GovernedResources: %w", err)
 	}
-	return nil
+	return addTrusts(m, o)
 }
 
 func newRequests(o Options, wake func(types.NamespacedName)) *requests {
@@ -145,9 +146,19 @@ func (r *requests) deleted(_ context.Context, e event.DeleteEvent, queue workQue
 
 // held returns the requests that wait for a reviewer: a policy changed.
 func (r *requests) held(ctx context.Context, _ client.Object) []reconcile.Request {
-	list, err := r.store.List(ctx, "", func(r *v1alpha1.AgentRequest) bool { return lifecycle.StateOf(r.Status).Held })
+	return r.those(ctx, "", func(r *v1alpha1.AgentRequest) bool { return lifecycle.StateOf(r.Status).Held })
+}
+
+// ungraded returns the requests of a namespace that wait for a verdict: for how long they do is a matter of its policy.
+func (r *requests) ungraded(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.those(ctx, o.GetNamespace(), func(r *v1alpha1.AgentRequest) bool { return r.Status.Phase == v1alpha1.PhaseAwaitingVerdict })
+}
+
+// those returns the requests of a namespace (all when empty) for which match is true.
+func (r *requests) those(ctx context.Context, namespace string, match func(*v1alpha1.AgentRequest) bool) []reconcile.Request {
+	list, err := r.store.List(ctx, namespace, match)
 	if err != nil {
-		r.log.WarnContext(ctx, "requests that wait for a reviewer are not evaluated again", "cause", err)
+		r.log.WarnContext(ctx, "requests are not looked at again after a change of policy", "cause", err)
 		return nil
 	}
 	out := make([]reconcile.Request, len(list))

@@ -11,8 +11,7 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
-// Definition is what administrators define: a *v1alpha1.SafetyPolicy, *v1alpha1.GovernedResource or
-// *v1alpha1.AgentRegistration.
+// Definition is what administrators define: for example a *v1alpha1.SafetyPolicy.
 type Definition = client.Object
 
 // Define stores a new definition and leaves in it what is stored.

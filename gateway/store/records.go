@@ -14,16 +14,28 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
-// byRequest is the index by which the records of one request are found.
-const byRequest = "spec.agentRequestRef"
+const (
+	// byRequest is the index by which the records of one request are found.
+	byRequest = "spec.agentRequestRef"
+	// byTrust is the index by which the records are found that say how far agents are trusted, see trustKeys.
+	byTrust = "trust"
+)
 
-// indexRecords makes the index, and with it the cache of AuditRecords. It asks again while the API server does not know the
-// type or does not answer.
+// indexRecords makes the indexes, and with them the cache of AuditRecords.
 func (s *Store) indexRecords(ctx context.Context) error {
+	err := s.indexRecordsBy(ctx, byRequest, func(r *v1alpha1.AuditRecord) []string { return []string{r.Spec.AgentRequestRef} })
+	if err != nil {
+		return err
+	}
+	return s.indexRecordsBy(ctx, byTrust, trustKeys)
+}
+
+// indexRecordsBy makes one index. It asks again while the API server does not know the type or does not answer.
+func (s *Store) indexRecordsBy(ctx context.Context, name string, keys func(*v1alpha1.AuditRecord) []string) error {
 	for {
-		err := s.cache.IndexField(ctx, &v1alpha1.AuditRecord{}, byRequest, func(o client.Object) []string {
+		err := s.cache.IndexField(ctx, &v1alpha1.AuditRecord{}, name, func(o client.Object) []string {
 			if r, ok := o.(*v1alpha1.AuditRecord); ok {
-				return []string{r.Spec.AgentRequestRef}
+				return keys(r)
 			}
 			return nil
 		})
@@ -102,4 +114,4 @@ func CompareRecords(a, b *v1alpha1.AuditRecord) int {
 // lifeOrder is the order of events that happen within one second.
 const lifeOrder = "request.submitted request.observed policy.evaluated state.drifted request.approved request.denied " +
 	"lock.acquired token.issued request.executing heartbeat.timeout lock.expired request.completed request.failed verdict.submitted " +
-	"request.expired lock.released"
+	"request.expired lock.released agent.trustprofile.updated"

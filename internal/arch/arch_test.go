@@ -37,11 +37,11 @@ func TestViolationsAreFound(t *testing.T) {
 		return text
 	}
 	for file, c := range map[string]struct{ text, want string }{
-		"gateway/authz/http.go":       {importing("net/http"), "gateway/authz/http.go imports net/http: gateway/authz, gateway/policy, gateway/lifecycle must not use it"},
+		"gateway/authz/http.go":       {importing("net/http"), "gateway/authz/http.go imports net/http: gateway/authz, gateway/policy, gateway/lifecycle, gateway/trust must not use it"},
 		"gateway/policy/kube.go":      {importing("k8s.io/client-go/rest"), "imports k8s.io/client-go/rest"},
 		"gateway/lifecycle/log.go":    {importing("log/slog"), "imports log/slog"},
 		"gateway/lifecycle/now.go":    {"package p\nimport \"time\"\nvar _ = time.Now()\n", "now.go:3:9 reads the clock"},
-		"gateway/lifecycle/store.go":  {importing(module + "gateway/store"), "imports gateway/store: gateway/authz, gateway/policy, gateway/lifecycle may import api/..."},
+		"gateway/lifecycle/store.go":  {importing(module + "gateway/store"), "imports gateway/store: gateway/authz, gateway/policy, gateway/lifecycle, gateway/trust may import api/..."},
 		"gateway/boot.go":             {importing(module + "bootstrap"), "imports bootstrap: gateway/... may import gateway/..., api/... of this module"},
 		"gateway/client/store.go":     {importing(module + "gateway/store"), "imports gateway/store: gateway/client may import"},
 		"tui/page/boot.go":            {importing(module + "bootstrap/steps"), "imports bootstrap/steps: tui/..."},

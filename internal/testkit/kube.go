@@ -159,8 +159,14 @@ func (s *kubeServer) settle(ctx context.Context) error {
 		return fmt.Errorf("client: %w", err)
 	}
 	for kind, spec := range map[string]map[string]any{
-		"AgentRequest": {"agentIdentity": "a", "action": "a", "reason": "a", "target": map[string]any{"uri": "a"}},
-		"SafetyPolicy": {"rules": []any{map[string]any{"name": "a", "type": v1alpha1.RuleStateEvaluation, "action": v1alpha1.ActionLog, "expression": "true"}}},
+		"AgentRequest":              {"agentIdentity": "a", "action": "a", "reason": "a", "target": map[string]any{"uri": "a"}},
+		"SafetyPolicy":              {"rules": []any{map[string]any{"name": "a", "type": v1alpha1.RuleStateEvaluation, "action": v1alpha1.ActionLog, "expression": "true"}}},
+		"AgentTrustProfile":         {"agentIdentity": "a"},
+		"DiagnosticAccuracySummary": {"agentIdentity": "a"},
+		"AgentGraduationPolicy": {
+			"evaluationWindow": map[string]any{"count": 1}, "levels": []any{map[string]any{"name": v1alpha1.TrustObserver, "canExecute": false}},
+			"demotionPolicy": map[string]any{"accuracyDropThreshold": 0, "windowSize": 1},
+		},
 		"AuditRecord": {
 			"timestamp": "2026-01-01T00:00:00Z", "agentIdentity": "a", "agentRequestRef": "a", "action": "a", "targetURI": "a",
 			"event": string(v1alpha1.AuditRequestSubmitted), "reason": "a",
@@ -168,7 +174,7 @@ func (s *kubeServer) settle(ctx context.Context) error {
 	} {
 		object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 		object.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind(kind))
-		object.SetName("first")
+		object.SetName(v1alpha1.GraduationPolicyName) // the only name that one of the kinds takes
 		object.SetNamespace(metav1.NamespaceDefault)
 		if err := retry(ctx, func() error { return c.Create(ctx, object, client.DryRunAll) }); err != nil {
 			return fmt.Errorf("first %s: %w", kind, err)

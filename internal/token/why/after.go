@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
-	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/trust"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/token"
 )
@@ -125,15 +125,19 @@ func (r *replay) resource(found refusal) check.Answer {
 	add := func(list, value string) string {
 		return fmt.Sprintf(`[{"op":"add","path":"/spec/%s/-","value":%q}]`, list, value)
 	}
-	switch trust := gateway.Trust(g, r.report.Identity); {
+	var gate trust.Gate
+	if trust.Asks(g) {
+		gate = trust.Through(g, r.Graduation, r.report.Identity, r.Levels[r.report.Identity])
+	}
+	switch {
 	case !admission.Allowed && g == nil:
 		return refuse(admission.Reason, "a GovernedResource whose uriPattern matches the target", r.Intent.Target, "")
 	case !admission.Allowed && admission.Code == v1alpha1.DenialIdentityInvalid:
 		return refuse(admission.Reason, "one of permittedAgents: "+strings.Join(g.Spec.PermittedAgents, ", "), r.report.Identity, add("permittedAgents", r.report.Identity))
 	case !admission.Allowed:
 		return refuse(admission.Reason, "one of permittedActions: "+strings.Join(g.Spec.PermittedActions, ", "), r.Intent.Action, add("permittedActions", r.Intent.Action))
-	case trust != nil:
-		return refuse(trust.Error(), "a trust level that agents have", g.Spec.TrustRequirements.MinTrustLevel, `[{"op":"remove","path":"/spec/trustRequirements"}]`)
+	case gate.Refused != "":
+		return refuse(gate.Refused, g.Spec.TrustRequirements.MinTrustLevel, gate.Level, `[{"op":"remove","path":"/spec/trustRequirements"}]`)
 	case g == nil:
 		return check.OK("no GovernedResource is there, and none is required")
 	default:

@@ -66,6 +66,10 @@ type Question struct {
 	// Intent, when not nil, is what is to be asked for with it, and Resources are those that govern targets.
 	Intent    *Intent
 	Resources []v1alpha1.GovernedResource
+	// Graduation is the policy of trust of the intent's namespace, nil when there is none, and Levels how far each agent is trusted
+	// there; those that are missing are not.
+	Graduation *v1alpha1.AgentGraduationPolicy
+	Levels     map[string]string
 	// Ready asks the gateway whether it found its issuer, and returns why not. Nil asks nobody.
 	Ready func(ctx context.Context) string
 	// Whoami shows the token to the gateway. Nil shows it to nobody.
