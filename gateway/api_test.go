@@ -152,6 +152,8 @@ func measured(t *testing.T, w *world) {
 		`aip_gateway_request_total{method="GET",path="GET /agent-requests/{name}",status_code="404"}`,
 		`aip_gateway_request_duration_seconds_bucket{method="POST",path="POST /agent-requests",status_code="201",le="0.005"}`,
 		`aip_gateway_request_total{method="",path="/__unmatched__",status_code="404"}`,
+		`aip_agentrequest_total{phase="Approved"}`, `aip_agentrequest_evaluation_duration_seconds_count`, "aip_agentrequest_active ", "aip_opslock_active ",
+		"aip_opslock_contention_total ", "aip_opslock_expired_total ",
 	} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("%s is not in\n%.2000s", want, got.body)

@@ -118,7 +118,7 @@ func (s *Server) connect() error {
 	}
 	o := reconcile.Options{
 		Store: s.store, DefaultAction: s.options.DefaultAction, LockDuration: s.options.LockDuration,
-		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, GitHub: asks, Log: s.log, Now: s.options.Now,
+		LockWait: s.options.LockWait, ApprovedTimeout: s.options.ApprovedTimeout, GitHub: asks, Measures: s.measures.registry, Log: s.log, Now: s.options.Now,
 	}
 	s.verifier = reconcile.NewVerifier(o)
 	if s.exchanger, err = s.newExchanger(config, m.GetHTTPClient()); err != nil {

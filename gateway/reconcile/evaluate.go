@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/github"
 	"github.com/aip-dev/aip-dev/gateway/lifecycle"
@@ -24,14 +26,16 @@ type evaluator struct {
 	defaultAction string
 	now           func() time.Time
 	rates         *rates
+	// took measures evaluations.
+	took prometheus.Observer
 
 	mu      sync.Mutex
 	version string
 	set     *policy.Set
 }
 
-func newEvaluator(o Options) *evaluator {
-	return &evaluator{store: o.Store, github: o.GitHub, defaultAction: o.DefaultAction, now: o.Now, rates: newRates(o.Store)}
+func newEvaluator(o Options, m *measures) *evaluator {
+	return &evaluator{took: m.evaluation, store: o.Store, github: o.GitHub, defaultAction: o.DefaultAction, now: o.Now, rates: newRates(o.Store)}
 }
 
 // evaluate asks the policies that are in force now about the request and its target as it is now.
@@ -46,6 +50,8 @@ func (e *evaluator) evaluate(
 func (e *evaluator) assess(
 	ctx context.Context, request *v1alpha1.AgentRequest, resource *v1alpha1.GovernedResource,
 ) (lifecycle.Evaluated, sight, error) {
+	began := e.now()
+	defer func() { e.took.Observe(e.now().Sub(began).Seconds()) }()
 	set, _, err := e.inForce(ctx)
 	if err != nil {
 		return lifecycle.Evaluated{}, sight{}, err

@@ -24,6 +24,7 @@ type requests struct {
 	locks     *locks
 	audit     *auditor
 	limits    lifecycle.Limits
+	measures  *measures
 	log       *slog.Logger
 	now       func() time.Time
 
@@ -82,6 +83,7 @@ func (r *requests) write(
 	if err != nil {
 		return nil, err
 	}
+	r.measures.moved(request.Status, status)
 	r.log.InfoContext(ctx, "AgentRequest is "+lifecycle.StateOf(status).String(), "name", stored.Namespace+"/"+stored.Name,
 		"was", lifecycle.StateOf(request.Status).String(), "agent", stored.Spec.AgentIdentity, "action", stored.Spec.Action,
 		"target", stored.Spec.Target.URI)

@@ -13,7 +13,10 @@ import (
 type Verifier struct{ requests *requests }
 
 // NewVerifier returns a Verifier that sees and evaluates what the reconciler with the same Options does.
-func NewVerifier(o Options) *Verifier { return &Verifier{requests: newRequests(o, nil)} }
+func NewVerifier(o Options) *Verifier {
+	o.Measures = nil // the reconciler measures
+	return &Verifier{requests: newRequests(o, nil)}
+}
 
 // Verify looks whether an approved request would still be approved: whether its GovernedResource is the same, the policies
 // do not deny it by now, and its target and context are as they were when it was decided. It returns nil when all is so.

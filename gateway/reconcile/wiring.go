@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -50,8 +51,10 @@ type Options struct {
 	VerdictTimeout time.Duration
 	// GitHub answers for the context fetcher github; nil switches that off.
 	GitHub *github.Client
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Measures gets the metrics; nil is nobody.
+	Measures prometheus.Registerer
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Add registers the reconcilers with m.
@@ -93,8 +96,9 @@ func Add(m manager.Manager, o Options) error {
 }
 
 func newRequests(o Options, wake func(types.NamespacedName)) *requests {
+	measures := newMeasures(o.Measures, o.Store)
 	return &requests{
-		store: o.Store, evaluator: newEvaluator(o), audit: newAuditor(o.Store), log: o.Log, now: o.Now,
+		store: o.Store, evaluator: newEvaluator(o, measures), measures: measures, audit: newAuditor(o.Store), log: o.Log, now: o.Now,
 		locks: &locks{
 			store: o.Store, duration: cmp.Or(o.LockDuration, DefaultLockDuration), now: o.Now, queue: newQueue(), wake: wake,
 		},
