@@ -46,14 +46,31 @@ func New(look theme.Theme, source Source, do page.Do, zone *time.Location) *brow
 	})
 }
 
-// who did what the record tells: the reviewer where there is one, else the agent.
+// who did what the record tells: the reviewer where there is one, the gateway where it decided by itself, else the agent.
 func who(r *v1alpha1.AuditRecord) string {
 	for _, k := range []string{v1alpha1.AuditApprovedBy, v1alpha1.AuditVerdictBy} {
 		if by := r.Spec.Annotations[k]; by != "" {
 			return by
 		}
 	}
-	return r.Spec.AgentIdentity
+	switch r.Spec.Event {
+	case v1alpha1.AuditRequestApproved, v1alpha1.AuditRequestDenied, v1alpha1.AuditPolicyEvaluated:
+		return "gateway"
+	default:
+		return r.Spec.AgentIdentity
+	}
+}
+
+// words names an annotation as people do.
+func words(annotation string) string {
+	switch annotation {
+	case v1alpha1.AuditApprovedBy, v1alpha1.AuditVerdictBy:
+		return "decided by"
+	case v1alpha1.AuditApprovalReason:
+		return "reason given"
+	default:
+		return annotation
+	}
 }
 
 func row(r *v1alpha1.AuditRecord, zone *time.Location) browse.Row {
@@ -85,7 +102,7 @@ func row(r *v1alpha1.AuditRecord, zone *time.Location) browse.Row {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			detail = append(detail, browse.Line{Name: k, Value: s.Annotations[k]})
+			detail = append(detail, browse.Line{Name: words(k), Value: s.Annotations[k]})
 		}
 	}
 	if len(s.PolicyEvaluations) > 0 {

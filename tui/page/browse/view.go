@@ -6,6 +6,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
+	"github.com/aip-dev/aip-dev/tui/part/frame"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
@@ -22,16 +23,16 @@ const (
 
 // arrange gives list and detail their room.
 func (p *Page) arrange() {
-	room := max(p.height-2, 0) // the title, and the heads of the columns or a rule
-	p.listWidth, p.listHeight = p.width, room
+	room := max(p.height-3, 0) // the title and a rule on each side
 	detailHeight := 0
+	p.listWidth, p.listHeight = p.width, max(room-1, 0) // the heads of the columns
 	switch {
 	case p.whole:
 		p.listHeight, detailHeight = 0, room
 	case p.width >= sideFrom:
 		p.listWidth, detailHeight = p.width*11/20, room
 	case room >= stackFrom:
-		p.listHeight = room/2 - 1
+		p.listHeight = room/2 - 2
 		detailHeight = room - p.listHeight - 1
 	}
 	p.window.Height = p.listHeight
@@ -122,21 +123,22 @@ func (p *Page) safe(s string) string {
 func (p *Page) View() string {
 	lines := []string{p.titleLine()}
 	detail := p.detailLines()
+	place := func(joint string) string {
+		return frame.Double(p.Look, p.width, "", frame.Place(p.Look, p.detail, p.keys.open.Help().Key), joint, p.listWidth)
+	}
 	switch {
 	case p.whole:
-		lines = append(append(lines, p.rule()), detail...)
+		lines = append(append(lines, p.rule("")), append(detail, place(""))...)
 	case p.sideBySide():
 		wall := p.Look.Dim.Render(p.Look.Wall)
-		left := append([]string{p.head()}, p.listLines()...)
-		right := append([]string{""}, detail...)
-		for i := range left {
-			lines = append(lines, text.Fit(left[i], p.listWidth, "")+wall+at(right, i))
+		lines = append(lines, p.rule(p.Look.Tee))
+		for i, left := range append([]string{p.head()}, p.listLines()...) {
+			lines = append(lines, text.Fit(left, p.listWidth, "")+wall+at(detail, i))
 		}
-	case len(detail) > 0:
-		lines = append(append(lines, p.head()), p.listLines()...)
-		lines = append(append(lines, p.rule()), detail...)
+		lines = append(lines, place(p.Look.Base))
 	default:
-		lines = append(append(lines, p.head()), p.listLines()...)
+		lines = append(append(lines, p.rule(""), p.head()), p.listLines()...)
+		lines = append(append(lines, place("")), detail...)
 	}
 	return strings.Join(lines[:min(len(lines), p.height)], "\n")
 }
@@ -148,7 +150,7 @@ func at(lines []string, i int) string {
 	return ""
 }
 
-func (p *Page) rule() string { return p.Look.Dim.Render(text.Fill(p.Look.Rule, p.width)) }
+func (p *Page) rule(joint string) string { return frame.Rule(p.Look, p.width, joint, p.listWidth) }
 
 // titleLine says what is listed, how many, and what went wrong.
 func (p *Page) titleLine() string {

@@ -27,8 +27,8 @@ func (q *Queue) copies() []struct {
 		{"t", "target", func() string { return safetext.ID(r.Spec.Target.URI) }},
 		{"y", "YAML", func() string { s, _ := record.YAML(r); return s }}, // an empty text is refused
 		{"j", "JSON", func() string { s, _ := record.JSON(r); return s }},
-		{"c", "curl", q.curl},
-		{"k", "kubectl", func() string {
+		{"c", "curl command", q.curl},
+		{"k", "kubectl command", func() string {
 			return "kubectl get agentrequest -n " + quoted(r.Namespace) + " " + quoted(r.Name) + " -o yaml"
 		}},
 	}

@@ -17,13 +17,13 @@ const (
 	// The list beside the preview takes 11/20 of the width, and what the text does not need: longer lines are hard to
 	// read.
 	textMax = 110
-	// frame is what the tabs, the rule below them and the last rule take.
-	frame = 3
+	// around is what the tabs, the rule below them and the last rule take.
+	around = 3
 )
 
 // divide returns the layout for a page of this size.
 func divide(width, height int, whole bool) layout {
-	room := max(height-frame, 0)
+	room := max(height-around, 0)
 	switch {
 	case whole:
 		return layout{textWidth: width - 2, textHeight: room}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aip-dev/aip-dev/internal/safetext"
+	"github.com/aip-dev/aip-dev/tui/part/frame"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
@@ -111,52 +112,12 @@ func (q *Queue) tabLabels() []string {
 }
 
 // rule draws a line, with a joint where a wall starts or ends.
-func (q *Queue) rule(joint string, at int) string {
-	if joint == "" {
-		return q.Look.Dim.Render(text.Fill(q.Look.Rule, q.width))
-	}
-	return q.Look.Dim.Render(text.Fill(q.Look.Rule, at) + joint + text.Fill(q.Look.Rule, q.width-at-1))
-}
+func (q *Queue) rule(joint string, at int) string { return frame.Rule(q.Look, q.width, joint, at) }
 
 // textRule draws the rule that tells where list and preview stand: what is new out of sight, and how much of the text
 // is hidden.
 func (q *Queue) textRule(wall int, joint string) string {
-	left, right := q.aside(), q.place()
-	leftWidth := wall
-	if joint == "" {
-		leftWidth = max(q.width-text.Width(right)-4, 0)
-	}
-	rightWidth := q.width - leftWidth - len([]rune(joint))
-	return q.inlay(left, leftWidth) + q.Look.Dim.Render(joint) + q.inlay(right, rightWidth)
-}
-
-// inlay draws a rule with words in it.
-func (q *Queue) inlay(words string, width int) string {
-	if words == "" || width < 6 {
-		return q.Look.Dim.Render(text.Fill(q.Look.Rule, width))
-	}
-	words = text.Cut(words, width-4, q.Look.Cut)
-	return q.Look.Dim.Render(text.Fill(q.Look.Rule, 1)+" ") + words +
-		q.Look.Dim.Render(" "+text.Fill(q.Look.Rule, width-text.Width(words)-3))
-}
-
-// place says how much of the record is on the screen.
-func (q *Queue) place() string {
-	p := q.preview.pager
-	switch {
-	case p.Len() == 0:
-		return ""
-	case p.Height() == 0:
-		return fmt.Sprintf("%s shows all %d lines", shown(q.keys.open), p.Len())
-	case p.Above() == 0 && p.Below() == 0:
-		return fmt.Sprintf("all %d lines", p.Len())
-	case p.Below() == 0:
-		return fmt.Sprintf("end, %s %d above", q.Look.Up, p.Above())
-	case p.Above() == 0:
-		return fmt.Sprintf("%s %d more lines", q.Look.Down, p.Below())
-	default:
-		return fmt.Sprintf("%s %d above, %s %d more lines", q.Look.Up, p.Above(), q.Look.Down, p.Below())
-	}
+	return frame.Double(q.Look, q.width, q.aside(), frame.Place(q.Look, q.preview.pager, shown(q.keys.open)), joint, wall)
 }
 
 // aside says what is worth knowing about the list: how many rows are new, marked, or like the one under the cursor.

@@ -182,12 +182,21 @@ func (s scene) called(c Cast, name string) (who, line string) {
 	}
 }
 
-// Ending is what stands at the end of the tour.
+// Ending is what stands at the end of the tour: commands, and what each is for.
 func Ending(command func(string) string) []string {
-	return []string{
-		command("tui") + "  the review queue",
-		command("simulate all") + "  agents that misbehave, to see what happens",
-		command("request submit --help") + "  ask as an agent does",
-		command("token why TOKEN") + "  why the gateway refuses a token",
+	next := [][2]string{
+		{command("tui"), "the review queue"},
+		{command("simulate all"), "agents that misbehave, to see what happens"},
+		{command("request submit --help"), "ask as an agent does"},
+		{command("token why TOKEN"), "why the gateway refuses a token"},
 	}
+	column := 0
+	for _, n := range next {
+		column = max(column, len(n[0]))
+	}
+	lines := make([]string, len(next))
+	for i, n := range next {
+		lines[i] = fmt.Sprintf("%-*s   %s", column, n[0], n[1])
+	}
+	return lines
 }

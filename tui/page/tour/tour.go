@@ -57,6 +57,8 @@ type Tour struct {
 // saying is one call of one side, and what came of it.
 type saying struct {
 	agent bool
+	// first says that a scene begins with it.
+	first bool
 	lines []string
 	alert bool
 }
@@ -186,7 +188,7 @@ func (t *Tour) takeSubmitted(a submitted) {
 	}
 	s := t.scenes[t.at]
 	t.state, t.step = a.state, asked
-	t.said = append(t.said, saying{agent: true, lines: append(s.asked(), answered(a.state)...)})
+	t.said = append(t.said, saying{agent: true, first: true, lines: append(s.asked(), answered(a.state)...)})
 	if s.act == allowed {
 		t.step = over
 	}
@@ -260,15 +262,18 @@ func (t *Tour) stage(height int) []string {
 	half := (t.width - 1) / 2
 	var lines []string
 	for i, s := range t.said {
-		if i > 0 && !sides {
+		switch {
+		case i > 0 && !sides:
 			lines = append(lines, "")
+		case i > 0 && s.first:
+			lines = append(lines, t.place(s, "", false, sides, half))
 		}
 		width := t.width - 2
 		if sides {
 			width = half - 2
 		}
 		for n, l := range s.lines {
-			for _, piece := range text.Wrap(t.safe(l), max(width, 1)) {
+			for _, piece := range wrapped(t.safe(l), max(width, 1)) {
 				lines = append(lines, t.place(s, piece, n == 0, sides, half))
 			}
 		}
