@@ -15,7 +15,7 @@ CRDS        := manifests/charts/aip-k8s/crds
 RUNS        ?= 5
 FUZZTIME    ?= 1m
 
-.PHONY: help build up down pictures test fuzz images e2e lint generate verify bench tools
+.PHONY: help build up down pictures recording test fuzz images e2e lint generate verify bench tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ verify: generate lint ## Fail when generated files differ from what is committed
 pictures: ## Draw the main screens of the review queue for the README (fonts: DejaVu Sans Mono)
 	@dir=$$(mktemp -d) && go test ./tui -run 'TestPictures' -pictures $$dir && \
 	  go run ./test/pictures -out docs/pictures $$dir/*.ansi; status=$$?; rm -rf $$dir; exit $$status
+
+recording: build ## Record the guided tour for the README, against an environment of its own (fonts: DejaVu Sans Mono)
+	go run ./test/recording -program $(BIN) -out docs/pictures
 
 bench: build ## Measure start, stop, memory, decisions and commands against their limits (RUNS=5)
 	go run ./test/bench -runs $(RUNS)
