@@ -78,8 +78,10 @@ type Page struct {
 	question               Question
 	snapshot               feed.Snapshot
 	loaded, loading, whole bool
-	failure                string
-	now, asked             time.Time
+	// again says that what is being read is asked for once more, because it is about something else by now.
+	again      bool
+	failure    string
+	now, asked time.Time
 }
 
 // drawn says what the detail was made of.
@@ -121,12 +123,14 @@ func (p *Page) Init() tea.Cmd { return p.load() }
 
 func (p *Page) load() tea.Cmd {
 	if p.loading {
+		p.again = true
 		return nil
 	}
 	p.loading = true
 	p.asked = p.now
+	load := p.Load
 	return p.Options.Do(func(ctx context.Context) tea.Msg {
-		rows, err := p.Load(ctx)
+		rows, err := load(ctx)
 		return loaded{page: p, rows: rows, err: err}
 	})
 }
@@ -146,12 +150,12 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		if p.asked.IsZero() {
 			p.asked = p.now
 		}
-		if p.Every > 0 && p.now.Sub(p.asked) >= p.Every {
+		if p.Every > 0 && !p.loading && p.now.Sub(p.asked) >= p.Every {
 			cmd = p.load()
 		}
 	case loaded:
 		if msg.page == p {
-			p.take(msg)
+			cmd = p.take(msg)
 		}
 	case feed.Snapshot:
 		p.snapshot = msg
@@ -173,15 +177,21 @@ func (p *Page) Next() time.Time {
 	return p.asked.Add(p.Every)
 }
 
-func (p *Page) take(a loaded) {
+// take takes in an answer, unless it is not the one that is wanted any more.
+func (p *Page) take(a loaded) tea.Cmd {
 	p.loading = false
+	if p.again {
+		p.again = false
+		return p.load()
+	}
 	if a.err != nil {
 		p.failure = safetext.Line(a.err.Error())
-		return
+		return nil
 	}
 	p.failure, p.loaded, p.rows = "", true, a.rows
 	p.drawn.rev++
 	p.pick()
+	return nil
 }
 
 // pick makes the rows that are shown. The cursor stays on its thing, or near its place when that is gone.

@@ -98,6 +98,26 @@ func TestCursorStays(t *testing.T) {
 	}
 }
 
+// What is asked for while something is being read is read after it: the answer may be about something else.
+func TestAskedWhileReading(t *testing.T) {
+	t.Parallel()
+	s := open(t, 80, 20, row(1))
+	first := s.Update(drive.Key("r"))
+	if s.Update(drive.Key("r")) != nil {
+		t.Error("read twice at once")
+	}
+	old := first()
+	s.rows = []browse.Row{row(2)}
+	second := s.Update(old)
+	if second == nil {
+		t.Fatal("not read again")
+	}
+	s.run(second)
+	if !strings.Contains(s.View(), "row-2") {
+		t.Errorf("shown is\n%s", s.View())
+	}
+}
+
 func TestReadsAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t, 80, 20)

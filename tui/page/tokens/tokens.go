@@ -50,8 +50,8 @@ type Page struct {
 	source Source
 	width  int
 
-	// raw is what was pasted, client whose token is wanted otherwise.
-	raw, client string
+	// client is whose token is shown; empty when it was pasted.
+	client string
 }
 
 // New returns the page, which begins with a token of the client.
@@ -63,19 +63,30 @@ func New(look theme.Theme, source Source, client string, do page.Do) *Page {
 	p.Page = browse.New(browse.Options{
 		Title: "Token", Look: look, Do: do, Empty: "no token",
 		Columns: []browse.Column{{Title: "WHAT", Width: 18}, {Title: "FOUND"}},
-		Load: func(ctx context.Context) ([]browse.Row, error) {
-			report, err := source.Why(ctx, p.raw, p.client)
-			if err != nil {
-				return nil, fmt.Errorf("explain the token: %w", err)
-			}
-			return rows(look, report), nil
-		},
+		Load:    p.explain(client, ""),
 		Actions: []browse.Action{
 			{Key: bind("p", "paste a token", "p"), Do: func(tea.KeyMsg, *browse.Row) (browse.Question, tea.Cmd) { return newPaste(p), nil }},
 			{Key: bind("1-9", "token of a client", "1", "2", "3", "4", "5", "6", "7", "8", "9"), Each: p.each, Do: p.mint},
 		},
 	})
 	return p
+}
+
+// explain returns what reads the explanation of a token of a client, or of one that was pasted.
+func (p *Page) explain(client, raw string) func(context.Context) ([]browse.Row, error) {
+	return func(ctx context.Context) ([]browse.Row, error) {
+		report, err := p.source.Why(ctx, raw, client)
+		if err != nil {
+			return nil, fmt.Errorf("explain the token: %w", err)
+		}
+		return rows(p.look, report), nil
+	}
+}
+
+// show explains another token from now on.
+func (p *Page) show(client, raw string) tea.Cmd {
+	p.client, p.Load = client, p.explain(client, raw)
+	return p.Init()
 }
 
 // Resize implements page.Page.
@@ -96,8 +107,7 @@ func (p *Page) each() []string {
 // mint explains a token of the client with the number of the key.
 func (p *Page) mint(msg tea.KeyMsg, _ *browse.Row) (browse.Question, tea.Cmd) {
 	if n := int(msg.Runes[0] - '1'); n < len(p.source.Clients()) {
-		p.raw, p.client = "", p.source.Clients()[n]
-		return nil, p.Page.Init()
+		return nil, p.show(p.source.Clients()[n], "")
 	}
 	return nil, nil
 }
@@ -123,8 +133,7 @@ func (q *paste) Update(msg tea.KeyMsg) (over bool, cmd tea.Cmd) {
 	case key.Matches(msg, q.cancel):
 		return true, nil
 	case key.Matches(msg, q.send):
-		q.page.raw, q.page.client = q.line.Value(), ""
-		return true, q.page.Init()
+		return true, q.page.show("", q.line.Value())
 	default:
 		return false, q.line.Update(msg)
 	}
@@ -155,7 +164,7 @@ func (p *Page) View() string {
 			break
 		}
 		style := p.look.Dim
-		if p.raw == "" && id == p.client {
+		if id == p.client {
 			style = p.look.Accent
 		}
 		b.WriteString("  " + style.Render(fmt.Sprintf("%d %s", i+1, clean(p.look, id))))
