@@ -88,6 +88,8 @@ type keyFetcher struct {
 	mu   sync.Mutex
 	body []byte
 	kids map[string]bool
+	// fetches counts the key sets that came.
+	fetches uint64
 }
 
 func newKeyFetcher(base http.RoundTripper, timeout time.Duration, now func() time.Time) *keyFetcher {
@@ -101,6 +103,13 @@ func (f *keyFetcher) knows(kid string) bool {
 	return f.kids[kid]
 }
 
+// count returns how many key sets have come. Verified with another number, a token is verified with other keys.
+func (f *keyFetcher) count() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fetches
+}
+
 // RoundTrip answers with the provider's key set, or with the last one when it was asked for too often.
 func (f *keyFetcher) RoundTrip(req *http.Request) (*http.Response, error) {
 	if f.limit.AllowN(f.now(), 1) {
@@ -110,6 +119,7 @@ func (f *keyFetcher) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		f.mu.Lock()
 		f.body, f.kids = body, kids
+		f.fetches++
 		f.mu.Unlock()
 		return answer(req, body), nil
 	}

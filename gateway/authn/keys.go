@@ -81,6 +81,13 @@ func (k *keySet) sets(ctx context.Context) (current, fresh *oidc.RemoteKeySet) {
 	return k.remote, k.empty(ctx)
 }
 
+// due reports whether it is time to fetch the keys anew.
+func (k *keySet) due() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.now().Before(k.next)
+}
+
 func (k *keySet) install(fresh *oidc.RemoteKeySet) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -87,6 +87,8 @@ type Verifier struct {
 type provider struct {
 	algorithms []jose.SignatureAlgorithm
 	fetcher    *keyFetcher
+	keys       *keySet
+	seen       seen
 	verifier   *oidc.IDTokenVerifier
 }
 
@@ -174,6 +176,7 @@ func (v *Verifier) newProvider(ctx context.Context, keysURL string, algorithms [
 	return &provider{
 		algorithms: algorithms,
 		fetcher:    fetcher,
+		keys:       keys,
 		verifier: oidc.NewVerifier(v.options.IssuerURL, keys, &oidc.Config{
 			ClientID:             v.options.Audience,
 			SupportedSigningAlgs: names(algorithms),
@@ -227,6 +230,10 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Identity, error) {
 	if p == nil {
 		return Identity{}, fmt.Errorf("verify token: %w", ErrNotReady)
 	}
+	fetch := p.fetcher.count()
+	if whom, ok := p.seen.find(raw, fetch, v.options.Now()); ok && !p.keys.due() {
+		return whom, nil
+	}
 	kid, err := inspect(raw, expectation{
 		issuer: v.options.IssuerURL, audience: v.options.Audience, algorithms: p.algorithms, now: v.options.Now(),
 	})
@@ -238,7 +245,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("verify token: %w", p.classify(ctx, kid, signature.err, err))
 	}
-	return v.identify(token)
+	whom, err := v.identify(token)
+	// The keys may have been fetched meanwhile: then the token is verified once more, with those.
+	if err == nil && p.fetcher.knows(kid) && p.fetcher.count() == fetch {
+		p.seen.add(raw, fetch, whom)
+	}
+	return whom, err
 }
 
 // classify names why go-oidc refused a token that inspect let pass: its signature, or its keys.
