@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -106,6 +107,7 @@ func (s *Server) connect() error {
 	if err != nil {
 		return fmt.Errorf("gateway: kubernetes client: %w", err)
 	}
+	live = client.WithFieldValidation(live, metav1.FieldValidationIgnore) // nobody would read the warnings
 	s.manager = m
 	s.store = store.New(store.Options{Cache: m.GetCache(), Live: live, LockNamespace: s.options.LockNamespace, DedupWindow: s.options.DedupWindow, Now: s.options.Now})
 	s.registry = registry.New(m.GetCache())

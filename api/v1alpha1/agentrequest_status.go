@@ -13,8 +13,7 @@ type AgentRequestStatus struct {
 	Phase Phase `json:"phase,omitempty"`
 	// Conditions say how the request came to its phase.
 	//
-	// +listType=map
-	// +listMapKey=type
+	// +listType=atomic
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Denial says why a request was denied or failed.

@@ -115,9 +115,10 @@ type AgentRequestList struct {
 // set once.
 //
 // The first rule walks the fields as data (dyn), so that it covers fields added later and parameters, whose type
-// CEL does not know; it refuses a field that is changed, added or removed.
+// CEL does not know; it refuses a field that is changed or added, and by their number one that is removed. A second walk
+// would find that too, but every write of the status pays for each field that is looked up.
 //
-// +kubebuilder:validation:XValidation:rule="dyn(self).all(k, k == 'humanApproval' || dyn(self)[?k] == dyn(oldSelf)[?k]) && dyn(oldSelf).all(k, k == 'humanApproval' || k in dyn(self))",message="spec cannot change after creation; only humanApproval may be set, once"
+// +kubebuilder:validation:XValidation:rule="dyn(self).all(k, k == 'humanApproval' || dyn(self)[?k] == dyn(oldSelf)[?k]) && dyn(self).size() - (has(self.humanApproval) ? 1 : 0) == dyn(oldSelf).size() - (has(oldSelf.humanApproval) ? 1 : 0)",message="spec cannot change after creation; only humanApproval may be set, once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.humanApproval) || has(self.humanApproval) && self.humanApproval == oldSelf.humanApproval",message="humanApproval is already set; a decision cannot be changed or removed"
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !has(self.humanApproval)",optionalOldSelf=true,message="humanApproval cannot be set at creation; a request is decided after it is stored"
 type AgentRequestSpec struct {

@@ -84,6 +84,9 @@ type AuditRecord struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// Spec is one fact, written at once, so that the API server keeps no owner for each of its fields.
+	//
+	// +structType=atomic
 	Spec AuditRecordSpec `json:"spec"`
 	// Status is there for readers that expect it; nothing writes it.
 	Status AuditRecordStatus `json:"status,omitempty"`
@@ -101,7 +104,7 @@ type AuditRecordList struct {
 // AuditRecordSpec is what happened. The rule walks the fields as data, so that it covers details, whose type CEL does
 // not know.
 //
-// +kubebuilder:validation:XValidation:rule="dyn(self).all(k, dyn(self)[?k] == dyn(oldSelf)[?k]) && dyn(oldSelf).all(k, k in dyn(self))",message="an AuditRecord is immutable"
+// +kubebuilder:validation:XValidation:rule="dyn(self).all(k, dyn(self)[?k] == dyn(oldSelf)[?k]) && dyn(self).size() == dyn(oldSelf).size()",message="an AuditRecord is immutable"
 type AuditRecordSpec struct {
 	// Timestamp is when it happened, to the second.
 	Timestamp metav1.Time `json:"timestamp"`
@@ -185,8 +188,7 @@ type LockStatus struct {
 
 // AuditRecordStatus is there for readers that expect it.
 type AuditRecordStatus struct {
-	// +listType=map
-	// +listMapKey=type
+	// +listType=atomic
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"net"
 
+	"k8s.io/apiserver/pkg/features"
 	serveroptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 )
@@ -30,6 +31,14 @@ func unservedAdmission() []string {
 	}
 }
 
+// featureGates are the defaults that this cluster changes. Every five minutes the API server would read all objects from
+// etcd and compare them with its cache, to find faults of Kubernetes; with the objects of a day that takes seconds, during
+// which agents wait.
+// Source: https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/
+func featureGates() map[string]bool {
+	return map[string]bool{string(features.DetectCacheInconsistency): false}
+}
+
 // serverOptions are the flags of kube-apiserver as this cluster sets them.
 // Source: https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/
 func serverOptions(p pki, etcd string, listener *net.TCPListener, port int) *options.ServerRunOptions {
@@ -55,7 +64,6 @@ func serverOptions(p pki, etcd string, listener *net.TCPListener, port int) *opt
 	s.KubeletConfig.TLSClientConfig.KeyFile = p.kubeletClient.key
 	// Fair queueing between users is for shared clusters; it neither admits nor validates.
 	s.Features.EnablePriorityAndFairness = false
-	s.Features.EnableProfiling = false
 	s.APIEnablement.RuntimeConfig = map[string]string{"api/all": "false"}
 	for _, group := range served() {
 		s.APIEnablement.RuntimeConfig[group] = "true"

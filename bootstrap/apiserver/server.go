@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -83,6 +84,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 func serve(ctx context.Context, p pki, etcd string, listener *net.TCPListener, port int) error {
 	s := serverOptions(p, etcd, listener, port)
 	if err := s.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+		return fmt.Errorf("set feature gates: %w", err)
+	}
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(featureGates()); err != nil {
 		return fmt.Errorf("set feature gates: %w", err)
 	}
 	// app.Run registers a process-wide name and keeps it; a second server in this process would fail on it.

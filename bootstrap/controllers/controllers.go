@@ -6,11 +6,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -39,8 +41,8 @@ const (
 type controller func(ctx context.Context)
 
 // Run runs all controllers until ctx ends and returns when every one of them has. The error says which one could not
-// be made; then none runs.
-func Run(ctx context.Context, config *rest.Config) error {
+// be made; then none runs. Objects of the kinds in unowned have no owner, so garbage collection need not know them.
+func Run(ctx context.Context, config *rest.Config, unowned ...schema.GroupResource) error {
 	config = rest.AddUserAgent(rest.CopyConfig(config), "controllers")
 	config.QPS = -1 // one process for one developer: the server is the limit
 	client, err := kubernetes.NewForConfig(config)
@@ -52,7 +54,7 @@ func Run(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	cleanup, err := cleanupControllers(ctx, config, client, shared)
+	cleanup, err := cleanupControllers(ctx, config, client, shared, unowned)
 	if err != nil {
 		return err
 	}
@@ -89,6 +91,7 @@ func workloadControllers(ctx context.Context, client kubernetes.Interface, share
 // cleanupControllers empty namespaces that are deleted and collect objects whose owner is gone.
 func cleanupControllers(
 	ctx context.Context, config *rest.Config, client kubernetes.Interface, shared informers.SharedInformerFactory,
+	unowned []schema.GroupResource,
 ) ([]controller, error) {
 	partial, err := metadata.NewForConfig(config)
 	if err != nil {
@@ -101,7 +104,7 @@ func cleanupControllers(
 	mapper := meta.ResettableRESTMapper(restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery())))
 	started := make(chan struct{})
 	collector, err := garbagecollector.NewGarbageCollector(ctx, client, partial, mapper,
-		garbagecollector.DefaultIgnoredResources(), informerfactory.NewInformerFactory(shared, monitors), started)
+		notCollected(unowned), informerfactory.NewInformerFactory(shared, monitors), started)
 	if err != nil {
 		return nil, fmt.Errorf("make the garbage collector: %w", err)
 	}
@@ -116,6 +119,15 @@ func cleanupControllers(
 		// New kinds, such as those of a chart, are found by asking again.
 		func(ctx context.Context) { collector.Sync(ctx, client.Discovery(), rediscover) },
 	}, nil
+}
+
+// notCollected are the kinds that garbage collection does not look at: unowned and those that Kubernetes leaves out.
+func notCollected(unowned []schema.GroupResource) map[schema.GroupResource]struct{} {
+	out := maps.Clone(garbagecollector.DefaultIgnoredResources())
+	for _, kind := range unowned {
+		out[kind] = struct{}{}
+	}
+	return out
 }
 
 // withoutManagedFields saves the memory of what no controller here reads.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/apiserver"
 	"github.com/aip-dev/aip-dev/bootstrap/controllers"
@@ -34,9 +34,6 @@ const onlyAPIServer = "apiserver"
 
 // onlyForward carries connections to the gateway and the issuer of a cluster that is somewhere else.
 const onlyForward = "forward"
-
-// gcPercent trades processor time, of which an idle cluster has plenty, for memory.
-const gcPercent = 50
 
 // serveOptions are the flags of serve. Ports are on loopback; 0 takes a free one.
 type serveOptions struct {
@@ -92,7 +89,6 @@ func (o serveOptions) validate() error {
 func (o serveOptions) run(ctx context.Context, log io.Writer) (err error) {
 	klog.LogToStderr(false)
 	klog.SetOutput(log)
-	debug.SetGCPercent(gcPercent)
 	dir, err := filepath.Abs(o.state)
 	if err != nil {
 		return fmt.Errorf("find the state folder: %w", err)
@@ -212,7 +208,9 @@ func (c *cluster) workloads(ctx context.Context, group *errgroup.Group, server *
 	if err != nil {
 		return fmt.Errorf("make the node: %w", err)
 	}
-	group.Go(func() error { return controllers.Run(ctx, server.Config) })
+	// They stay whatever goes, and there are more of them than of anything else.
+	auditRecords := v1alpha1.GroupVersion().WithResource("auditrecords").GroupResource()
+	group.Go(func() error { return controllers.Run(ctx, server.Config, auditRecords) })
 	group.Go(func() error { return node.Run(ctx) })
 	group.Go(func() error {
 		return endpoint.Serve(ctx, endpoint.Options{
