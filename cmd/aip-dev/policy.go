@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,10 @@ func newPolicy(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Check, test, apply and remove SafetyPolicies", Args: cobra.NoArgs}
 	check := &cobra.Command{
 		Use: "check FILE...", Short: "Compile the rules of SafetyPolicies, as the gateway does", Args: cobra.MinimumNArgs(1),
-		Long:    "Compile the rules of SafetyPolicies, as the gateway does. The file - is the standard input.",
+		Long: `Compile the rules of SafetyPolicies, as the gateway does. The file - is the standard input.
+
+The files may hold GovernedResources too: policies with a contextType are compiled against the contextSchema of those
+with that context fetcher.`,
 		Example: "  aip-dev policy check policies/*.yaml",
 		RunE:    func(_ *cobra.Command, files []string) error { return a.checkPolicies(files) },
 	}
@@ -47,23 +51,23 @@ docs/policies.md has all fields.`,
 }
 
 // readPolicies reads a file of policies and examples; - is the standard input.
-func (a *app) readPolicies(file string) ([]v1alpha1.SafetyPolicy, []policy.Test, error) {
+func (a *app) readPolicies(file string) (policy.File, error) {
 	read := os.ReadFile
 	if file == "-" {
 		read = func(string) ([]byte, error) { return io.ReadAll(a.in) }
 	}
 	text, err := read(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, failure.Wrap(err, failure.NotFound, nil, "read %s", file)
+		return policy.File{}, failure.Wrap(err, failure.NotFound, nil, "read %s", file)
 	}
 	if err != nil {
-		return nil, nil, failure.Wrap(err, failure.Failed, nil, "read %s", file)
+		return policy.File{}, failure.Wrap(err, failure.Failed, nil, "read %s", file)
 	}
-	policies, tests, err := policy.Read(text)
+	out, err := policy.Read(text)
 	if err != nil {
-		return nil, nil, failure.Wrap(err, failure.Failed, nil, "%s", file)
+		return policy.File{}, failure.Wrap(err, failure.Failed, nil, "%s", file)
 	}
-	return policies, tests, nil
+	return out, nil
 }
 
 // whatCanBeNamed is the hint below faults of expressions.
@@ -76,21 +80,26 @@ func (a *app) checkPolicies(files []string) error {
 	return err
 }
 
-// compiled reads the policies of files and tells of each whose rules compile. The error names the faults of the others.
-func (a *app) compiled(files []string, tell func(*v1alpha1.SafetyPolicy) error) ([]v1alpha1.SafetyPolicy, error) {
-	var all []v1alpha1.SafetyPolicy
+// compiled reads files and tells of each policy whose rules compile. The error names the faults of the others.
+func (a *app) compiled(files []string, tell func(*v1alpha1.SafetyPolicy) error) (policy.File, error) {
+	read := make([]policy.File, len(files))
+	var all policy.File
+	for i, file := range files {
+		var err error
+		if read[i], err = a.readPolicies(file); err != nil {
+			return all, err
+		}
+		if len(read[i].Policies)+len(read[i].Resources) == 0 {
+			return all, failure.New(failure.Failed, nil, "%s holds no SafetyPolicy", file)
+		}
+		all.Resources = append(all.Resources, read[i].Resources...)
+	}
 	var faults []string
-	for _, file := range files {
-		policies, _, err := a.readPolicies(file)
-		if err != nil {
-			return nil, err
-		}
-		if len(policies) == 0 {
-			return nil, failure.New(failure.Failed, nil, "%s holds no SafetyPolicy", file)
-		}
+	for at, file := range files {
+		policies := read[at].Policies
 		for i := range policies {
 			p := &policies[i]
-			found := policy.Check(p)
+			found := policy.Check(p, all.Resources...)
 			for _, f := range found {
 				faults = append(faults, fmt.Sprintf("%s: SafetyPolicy %s: %s%s", file, p.Name, f.Error(), pointAt(p, f)))
 			}
@@ -98,13 +107,13 @@ func (a *app) compiled(files []string, tell func(*v1alpha1.SafetyPolicy) error) 
 				continue
 			}
 			if err := tell(p); err != nil {
-				return nil, err
+				return all, err
 			}
 		}
-		all = append(all, policies...)
+		all.Policies = append(all.Policies, policies...)
 	}
 	if len(faults) > 0 {
-		return nil, failure.New(failure.Failed, []string{"aip-dev policy test --help  # try rules on examples"},
+		return all, failure.New(failure.Failed, []string{"aip-dev policy test --help  # try rules on examples"},
 			"%s\n%s", strings.Join(faults, "\n"), whatCanBeNamed)
 	}
 	return all, nil
@@ -124,15 +133,16 @@ func pointAt(p *v1alpha1.SafetyPolicy, f policy.RuleError) string {
 func (a *app) testPolicies(ctx context.Context, files []string) error {
 	failed, run := 0, 0
 	for _, file := range files {
-		policies, tests, err := a.readPolicies(file)
+		read, err := a.readPolicies(file)
 		if err != nil {
 			return err
 		}
+		tests := read.Tests
 		if len(tests) == 0 {
 			return failure.New(failure.Failed, []string{"aip-dev policy test --help  # what a file of examples looks like"}, "%s holds no %s", file, policy.KindTest)
 		}
 		for i := range tests {
-			set, err := a.policiesOf(file, policies, &tests[i])
+			set, err := a.policiesOf(file, read, &tests[i])
 			if err != nil {
 				return err
 			}
@@ -151,17 +161,17 @@ func (a *app) testPolicies(ctx context.Context, files []string) error {
 }
 
 // policiesOf compiles the policies that a document of examples is about.
-func (a *app) policiesOf(file string, policies []v1alpha1.SafetyPolicy, test *policy.Test) (*policy.Set, error) {
-	all := append([]v1alpha1.SafetyPolicy(nil), policies...)
+func (a *app) policiesOf(file string, read policy.File, test *policy.Test) (*policy.Set, error) {
+	all, resources := slices.Clone(read.Policies), slices.Clone(read.Resources)
 	for _, name := range test.Policies {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(file), name)
 		}
-		more, _, err := a.readPolicies(name)
+		more, err := a.readPolicies(name)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, more...)
+		all, resources = append(all, more.Policies...), append(resources, more.Resources...)
 	}
 	if len(all) == 0 {
 		return nil, failure.New(failure.Failed, nil, "%s names no policies and holds none", file)
@@ -169,7 +179,7 @@ func (a *app) policiesOf(file string, policies []v1alpha1.SafetyPolicy, test *po
 	if test.DefaultAction == "" {
 		test.DefaultAction = v1alpha1.ActionAllow
 	}
-	return policy.Compile(all).WithDefault(test.DefaultAction), nil
+	return policy.Compile(all, resources...).WithDefault(test.DefaultAction), nil
 }
 
 // runExamples prints how each example is decided and returns how many are not decided as expected.

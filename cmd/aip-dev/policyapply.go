@@ -49,10 +49,15 @@ func newPolicyRemove(a *app) *cobra.Command {
 }
 
 func (a *app) applyPolicies(ctx context.Context, files []string, as string) error {
-	policies, err := a.compiled(files, func(*v1alpha1.SafetyPolicy) error { return nil })
+	read, err := a.compiled(files, func(*v1alpha1.SafetyPolicy) error { return nil })
 	if err != nil {
 		return err
 	}
+	if len(read.Resources) > 0 {
+		return failure.New(failure.Usage, []string{"kubectl apply -f FILE"},
+			"GovernedResource %s is in the files, expected SafetyPolicies alone: it is stored by kubectl", read.Resources[0].Name)
+	}
+	policies := read.Policies
 	return a.asAdmin(ctx, as, func(ctx context.Context, g *client.Client) error {
 		for i := range policies {
 			did, err := applyPolicy(ctx, g, policies[i])

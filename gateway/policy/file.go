@@ -71,46 +71,68 @@ type Expectation struct {
 	Rules []string `json:"rules,omitempty"`
 }
 
-// Read reads a file of SafetyPolicies and documents of examples. It refuses fields that neither has, other kinds, and
-// what the Kubernetes API would refuse.
-func Read(file []byte) (policies []v1alpha1.SafetyPolicy, tests []Test, err error) {
-	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file)))
+// File is what a file of policies holds.
+type File struct {
+	Policies []v1alpha1.SafetyPolicy
+	// Resources are GovernedResources. Policies with a contextType are compiled against their schemas.
+	Resources []v1alpha1.GovernedResource
+	Tests     []Test
+}
+
+// Read reads a file of SafetyPolicies, GovernedResources and documents of examples. It refuses fields that these do not
+// have, other kinds, and what the Kubernetes API or the gateway would refuse.
+func Read(text []byte) (File, error) {
+	var out File
+	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
 	for n := 1; ; n++ {
-		text, err := documents.Read()
+		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return out, nil
+		}
+		if err == nil {
+			err = out.add(document)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("document %d: %w", n, err)
-		}
-		var kind metav1.TypeMeta
-		if err := strictyaml.Unmarshal(text, &kind); err != nil {
-			return nil, nil, fmt.Errorf("document %d: %w", n, err)
-		}
-		switch kind.Kind {
-		case "":
-			if len(bytes.TrimSpace(withoutComments(text))) == 0 {
-				continue
-			}
-			err = fmt.Errorf("it has no kind, expected SafetyPolicy or %s", KindTest)
-		case "SafetyPolicy":
-			var p v1alpha1.SafetyPolicy
-			if err = decodeYAML(text, &p); err == nil {
-				err = wellFormed(&p)
-			}
-			policies = append(policies, p)
-		case KindTest:
-			var t Test
-			err = decodeYAML(text, &t)
-			tests = append(tests, t)
-		default:
-			err = fmt.Errorf("its kind is %q, expected SafetyPolicy or %s", kind.Kind, KindTest)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("document %d: %w", n, err)
+			return File{}, fmt.Errorf("document %d: %w", n, err)
 		}
 	}
-	return policies, tests, nil
+}
+
+// add reads one document.
+func (f *File) add(document []byte) error {
+	var kind metav1.TypeMeta
+	if err := strictyaml.Unmarshal(document, &kind); err != nil {
+		return err
+	}
+	switch kind.Kind {
+	case "":
+		if len(bytes.TrimSpace(withoutComments(document))) == 0 {
+			return nil
+		}
+		return fmt.Errorf("it has no kind, expected SafetyPolicy, GovernedResource or %s", KindTest)
+	case "SafetyPolicy":
+		var p v1alpha1.SafetyPolicy
+		if err := decodeYAML(document, &p); err != nil {
+			return err
+		}
+		f.Policies = append(f.Policies, p)
+		return wellFormed(&p)
+	case "GovernedResource":
+		var g v1alpha1.GovernedResource
+		if err := decodeYAML(document, &g); err != nil {
+			return err
+		}
+		f.Resources = append(f.Resources, g)
+		_, err := ReadSchema(g.Spec.ContextSchema)
+		return err
+	case KindTest:
+		var t Test
+		err := decodeYAML(document, &t)
+		f.Tests = append(f.Tests, t)
+		return err
+	default:
+		return fmt.Errorf("its kind is %q, expected SafetyPolicy, GovernedResource or %s", kind.Kind, KindTest)
+	}
 }
 
 // decodeYAML decodes as the Kubernetes API does, which tells capitals from small letters, and refuses unknown fields.
