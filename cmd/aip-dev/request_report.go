@@ -20,10 +20,46 @@ import (
 // reports are the commands with which an agent tells how its approved action goes.
 func (r *request) reports() []*cobra.Command {
 	return []*cobra.Command{
+		r.verify(),
 		r.report("executing", "Report that an approved action has begun, as the agent", (*client.Client).Executing),
 		r.report("heartbeat", "Report that it is still going on, so that nobody else gets the target", (*client.Client).Heartbeat),
 		r.succeed(), r.fail(), r.grade(), r.watch(),
 	}
+}
+
+// verify asks whether an approved request is still what was decided about.
+func (r *request) verify() *cobra.Command {
+	c := &cobra.Command{
+		Use: "verify NAME", Short: "Ask whether what was approved is still as it was, before it is executed, as the agent", Args: cobra.ExactArgs(1),
+	}
+	format := outputFlag(c, formatTable, formatJSON)
+	generation := c.Flags().Int64("generation", -1, "evaluationGeneration that the agent knows (default: the request's)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return r.call(c.Context(), []string{bootstrap.RoleAgent}, func(ctx context.Context, g *client.Client) error {
+			if *generation < 0 {
+				state, err := g.Get(ctx, r.namespace, args[0])
+				if err != nil {
+					return err
+				}
+				*generation = state.EvaluationGeneration
+			}
+			found, err := g.Verify(ctx, r.namespace, args[0], *generation)
+			if err != nil {
+				return err
+			}
+			if *format == formatJSON {
+				err = r.printJSON(found)
+			} else if found.Verified {
+				err = r.print(args[0] + "   verified\n")
+			}
+			if err != nil || found.Verified {
+				return err
+			}
+			return failure.New(failure.Refused, []string{"aip-dev request fail " + args[0] + "  # and submit it again"},
+				"%s is not verified, do not begin: %s: %s", args[0], found.Code, safetext.Line(found.Message))
+		})
+	}
+	return c
 }
 
 func (r *request) report(

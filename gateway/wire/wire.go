@@ -42,12 +42,14 @@ type Submission struct {
 // RequestState is the answer to POST /agent-requests (201, or 200 for a live duplicate) and to
 // GET /agent-requests/{name}.
 type RequestState struct {
-	Name                     string                             `json:"name"`
-	Namespace                string                             `json:"namespace,omitempty"`
-	Labels                   map[string]string                  `json:"labels,omitempty"`
-	Phase                    v1alpha1.Phase                     `json:"phase"`
-	Denial                   *v1alpha1.Denial                   `json:"denial"`
-	Conditions               []metav1.Condition                 `json:"conditions"`
+	Name       string             `json:"name"`
+	Namespace  string             `json:"namespace,omitempty"`
+	Labels     map[string]string  `json:"labels,omitempty"`
+	Phase      v1alpha1.Phase     `json:"phase"`
+	Denial     *v1alpha1.Denial   `json:"denial"`
+	Conditions []metav1.Condition `json:"conditions"`
+	// EvaluationGeneration counts the evaluations after the first. A verification names it.
+	EvaluationGeneration     int64                              `json:"evaluationGeneration"`
 	ControlPlaneVerification *v1alpha1.ControlPlaneVerification `json:"controlPlaneVerification,omitempty"`
 	// ProviderContext is what the context fetcher found.
 	ProviderContext *apiextensionsv1.JSON `json:"providerContext,omitempty"`
@@ -68,7 +70,7 @@ func StateOf(r *v1alpha1.AgentRequest) RequestState {
 	}
 	return RequestState{
 		Name: r.Name, Namespace: r.Namespace, Labels: r.Labels, Phase: r.Status.Phase, Denial: r.Status.Denial,
-		Conditions: conditions, ControlPlaneVerification: r.Status.ControlPlaneVerification, ProviderContext: r.Status.ProviderContext,
+		Conditions: conditions, EvaluationGeneration: r.Status.EvaluationGeneration, ControlPlaneVerification: r.Status.ControlPlaneVerification, ProviderContext: r.Status.ProviderContext,
 		HumanApproval: r.Spec.HumanApproval, Result: r.Status.Result,
 	}
 }
