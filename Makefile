@@ -15,7 +15,7 @@ CRDS        := manifests/charts/aip-k8s/crds
 RUNS        ?= 5
 FUZZTIME    ?= 1m
 
-.PHONY: help build up down pictures recording test fuzz images e2e lint generate verify bench tools
+.PHONY: help build up down pictures recording test race fuzz images e2e lint generate verify bench tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ down: ## End that environment and remove what it keeps
 
 test: build tools ## Run all tests; those that need an environment start the built binary
 	go test -timeout 20m ./...
+
+race: ## Run the feed of the queue and the keeping of tokens with the race detector (needs gcc)
+	CGO_ENABLED=1 go test -race -timeout 10m ./tui/feed ./internal/token
 
 fuzz: ## Attack what reads tokens, bodies, URIs, policies and streams with random input (FUZZTIME=1m for each)
 	test/fuzz/fuzz.sh $(FUZZTIME)
