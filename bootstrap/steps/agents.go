@@ -92,6 +92,8 @@ func (e *RoleError) Error() string {
 		e.Client, e.Found, e.Expected, e.Expected)
 }
 
+func (m member) registration() registration { return registration{env: m.env, deps: m.deps, id: m.id} }
+
 func (m member) ask(ctx context.Context, facts bootstrap.Facts) error {
 	client, _ := m.env.Find(m.id)
 	role, err := m.deps.Whoami(ctx, facts, m.id)
@@ -108,6 +110,9 @@ func (m member) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.O
 	if err := m.ask(ctx, facts); err != nil {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: err.Error(), Facts: facts}, nil //nolint:nilerr // Apply asks again
 	}
+	if missing, err := m.registration().missing(ctx, facts); err != nil || missing != "" {
+		return bootstrap.Observation{State: bootstrap.Differs, Detail: missing, Facts: facts}, err
+	}
 	facts, err := m.learn(facts)
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: "token → gateway", Facts: facts}, err
 }
@@ -121,6 +126,9 @@ func (m member) learn(facts bootstrap.Facts) (bootstrap.Facts, error) {
 
 // Apply asks until the gateway that knows the client is the one that answers: the one before may do so for a moment.
 func (m member) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
+	if err := m.registration().apply(ctx, facts, report); err != nil {
+		return facts, err
+	}
 	report.Note("waiting for the gateway to know %s", m.id)
 	if err := onceSettled(ctx, m.deps.limit(), func() error { return m.ask(ctx, facts) }, func(err error) bool {
 		var role *RoleError
@@ -168,6 +176,9 @@ func (d departure) Apply(ctx context.Context, facts bootstrap.Facts, report boot
 	err = core.Secrets(Namespace).Delete(ctx, SecretName(d.id), metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return facts, fmt.Errorf("delete the secret of client %s: %w", d.id, err)
+	}
+	if err := (registration{id: d.id}).remove(ctx, facts); err != nil {
+		return facts, err
 	}
 	report.Note("%s is gone from realm %s", d.id, d.identity.env.Realm)
 	return d.learn(facts)

@@ -61,6 +61,7 @@ func newAgentAdd(a *app) *cobra.Command {
 		Short: "Let one more agent in, and prove that the gateway knows it",
 		Long: "Let one more agent in, and prove that the gateway knows it: a client with the audience mapper in the realm, its\n" +
 			"secret in Kubernetes, its name in the list of the chart's values, the rollout, and a token that the gateway takes.\n" +
+			"Where the gateway refuses agents without an AgentRegistration (gateway.unregisteredAgentPolicy is strict), it makes that too.\n" +
 			"Names that were put into the list by hand stay. A second run changes nothing; one that was interrupted is finished\n" +
 			"by the next, or by `aip-dev up`.",
 		Example: "  aip-dev agent add aip-agent-2\n  aip-dev agent add alice --role reviewer\n  pass show agent | aip-dev agent add aip-agent-3 --secret-file -",

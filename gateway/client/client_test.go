@@ -326,11 +326,16 @@ func TestNotAdmitted(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]bool{
 		"ACTION_NOT_PERMITTED: no GovernedResource matches": true, "IDENTITY_INVALID: agent": true, "INSUFFICIENT_TRUST: x": true,
-		"AGENT_NOT_REGISTERED: x": true, "agent role required": false, "forbidden: self-approval not permitted": false, "IDENTITY_INVALID": false,
+		"AGENT_NOT_REGISTERED: x": false, "agent role required": false, "forbidden: self-approval not permitted": false, "IDENTITY_INVALID": false,
 	} {
 		err := error(&client.StatusError{StatusCode: http.StatusForbidden, Message: message})
 		if errors.Is(err, client.ErrNotAdmitted) != want || !errors.Is(err, client.ErrForbidden) {
 			t.Errorf("%q: not admitted is %t", message, !want)
+		}
+	}
+	for message, want := range map[string]bool{"AGENT_NOT_REGISTERED: x": true, "IDENTITY_MISMATCH: x": true, "IDENTITY_MISMATCH": false, "ACTION_NOT_PERMITTED: x": false} {
+		if err := error(&client.StatusError{StatusCode: http.StatusForbidden, Message: message}); errors.Is(err, client.ErrNotRegistered) != want {
+			t.Errorf("%q: not registered is %t", message, !want)
 		}
 	}
 	if errors.Is(&client.StatusError{StatusCode: http.StatusConflict, Message: "IDENTITY_INVALID: x"}, client.ErrNotAdmitted) {

@@ -20,9 +20,11 @@ var (
 	ErrForbidden    = errors.New("the gateway refused the identity")
 	// ErrNotAdmitted is an ErrForbidden: what was asked for is not permitted there, whatever the role.
 	ErrNotAdmitted = errors.New("the gateway does not admit the request")
-	ErrNotFound    = errors.New("not there")
-	ErrConflict    = errors.New("the state of the request does not allow it")
-	ErrUnavailable = errors.New("the gateway is not available")
+	// ErrNotRegistered is an ErrForbidden: no AgentRegistration lets the token act as the agent.
+	ErrNotRegistered = errors.New("the gateway does not let the token act as the agent")
+	ErrNotFound      = errors.New("not there")
+	ErrConflict      = errors.New("the state of the request does not allow it")
+	ErrUnavailable   = errors.New("the gateway is not available")
 )
 
 const maxErrorBody = 64 << 10
@@ -46,7 +48,7 @@ func (e *StatusError) Is(target error) bool {
 	case http.StatusUnauthorized:
 		return target == ErrUnauthorized
 	case http.StatusForbidden:
-		return target == ErrForbidden || target == ErrNotAdmitted && notAdmitted(e.Message)
+		return target == ErrForbidden || target == ErrNotAdmitted && notAdmitted(e.Message) || target == ErrNotRegistered && notRegistered(e.Message)
 	case http.StatusNotFound, http.StatusGone:
 		return target == ErrNotFound
 	case http.StatusConflict:
@@ -62,8 +64,14 @@ func (e *StatusError) Is(target error) bool {
 func notAdmitted(message string) bool {
 	code, _, found := strings.Cut(message, ":")
 	return found && slices.Contains([]string{
-		v1alpha1.DenialActionNotPermitted, v1alpha1.DenialIdentityInvalid, "INSUFFICIENT_TRUST", "AGENT_NOT_REGISTERED",
+		v1alpha1.DenialActionNotPermitted, v1alpha1.DenialIdentityInvalid, "INSUFFICIENT_TRUST",
 	}, code)
+}
+
+// notRegistered reports whether a message is about an AgentRegistration.
+func notRegistered(message string) bool {
+	code, _, found := strings.Cut(message, ":")
+	return found && (code == "AGENT_NOT_REGISTERED" || code == "IDENTITY_MISMATCH")
 }
 
 // statusError reads the message of an answer that is not a success.

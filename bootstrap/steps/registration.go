@@ -1,0 +1,123 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+	"sigs.k8s.io/yaml"
+
+	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/bootstrap/release"
+)
+
+// registrationNamespace is where the AgentRegistrations of an environment's agents live: where agents ask for theirs.
+const registrationNamespace = "default"
+
+// registrationName returns the name of the AgentRegistration of a client.
+func registrationName(client string) string {
+	return "agent-" + strings.TrimPrefix(SecretName(client), "oidc-client-")
+}
+
+// registration is the AgentRegistration of an agent, where the gateway refuses agents without one.
+type registration struct {
+	env  bootstrap.Environment
+	deps Deps
+	id   string
+}
+
+// needed reports whether the client is an agent and the chart's values say strict.
+func (r registration) needed(ctx context.Context, facts bootstrap.Facts) (bool, error) {
+	client, _ := r.env.Find(r.id)
+	if client.Role != bootstrap.RoleAgent {
+		return false, nil
+	}
+	g := gateway{env: r.env, deps: r.deps}
+	m, err := g.manager(facts, func(string, ...any) {})
+	if err != nil {
+		return false, err
+	}
+	state, err := m.Observe(ctx, Release, release.Spec{Chart: g.spec(facts).Chart})
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(state.Names("gateway", "unregisteredAgentPolicy"), "strict"), nil
+}
+
+// manifest returns the registration: the tokens of the environment's issuer that are the client's act as the agent of its name.
+func (r registration) manifest(facts bootstrap.Facts) ([]byte, error) {
+	return yaml.Marshal(map[string]any{
+		"apiVersion": "governance.aip.io/v1alpha1", "kind": "AgentRegistration",
+		"metadata": map[string]any{"name": registrationName(r.id), "namespace": registrationNamespace},
+		"spec":     map[string]any{"agentIdentity": r.id, "oidc": map[string]any{"issuer": facts.Identity.IssuerURL}},
+	})
+}
+
+// missing says what is not as it should be, "" when all is.
+func (r registration) missing(ctx context.Context, facts bootstrap.Facts) (string, error) {
+	needed, err := r.needed(ctx, facts)
+	if err != nil || !needed {
+		return "", err
+	}
+	config, err := kube(facts)
+	if err != nil {
+		return "", err
+	}
+	manifest, err := r.manifest(facts)
+	if err != nil {
+		return "", fmt.Errorf("write the registration of %s: %w", r.id, err)
+	}
+	differences, err := ownerOf(facts).CompareManifests(ctx, config, manifest, registrationNamespace)
+	for _, d := range differences {
+		if !d.Kept && d.Foreign == nil {
+			return d.String(), err
+		}
+	}
+	return "", err
+}
+
+// apply brings the registration about.
+func (r registration) apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) error {
+	needed, err := r.needed(ctx, facts)
+	if err != nil || !needed {
+		return err
+	}
+	config, err := kube(facts)
+	if err != nil {
+		return err
+	}
+	manifest, err := r.manifest(facts)
+	if err != nil {
+		return fmt.Errorf("write the registration of %s: %w", r.id, err)
+	}
+	result, err := ownerOf(facts).ApplyManifests(ctx, config, manifest, registrationNamespace)
+	if err != nil {
+		return fmt.Errorf("register agent %s: %w", r.id, err)
+	}
+	if len(result.Changed) > 0 {
+		report.Note("registered: AgentRegistration %s/%s", registrationNamespace, registrationName(r.id))
+	}
+	return nil
+}
+
+// remove takes the registration of a client away, if there is one that was made for it.
+func (r registration) remove(ctx context.Context, facts bootstrap.Facts) error {
+	config, err := kube(facts)
+	if err != nil {
+		return err
+	}
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client of the API server: %w", err)
+	}
+	in := client.Resource(schema.GroupVersionResource{Group: "governance.aip.io", Version: "v1alpha1", Resource: "agentregistrations"}).Namespace(registrationNamespace)
+	if err := in.Delete(ctx, registrationName(r.id), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete the registration of %s: %w", r.id, err)
+	}
+	return nil
+}
