@@ -113,5 +113,5 @@ func CompareRecords(a, b *v1alpha1.AuditRecord) int {
 
 // lifeOrder is the order of events that happen within one second.
 const lifeOrder = "request.submitted request.observed policy.evaluated state.drifted request.approved request.denied " +
-	"lock.acquired token.issued request.executing heartbeat.timeout lock.expired request.completed request.failed verdict.submitted " +
+	"token.issued lock.acquired request.executing heartbeat.timeout lock.expired request.completed request.failed verdict.submitted " +
 	"request.expired lock.released agent.trustprofile.updated"
