@@ -68,7 +68,10 @@ func setup(e *testscript.Env, program string) error {
 	}
 	e.Setenv("XDG_STATE_HOME", state)
 	e.Setenv("HOME", state)
-	e.Setenv("CHART", filepath.Join(filepath.Dir(program), "..", "manifests", "charts", "aip-k8s"))
+	repository := filepath.Dir(filepath.Dir(program))
+	e.Setenv("FAULTS", filepath.Join(repository, "test", "e2e", "faults"))
+	e.Setenv("ENGINE", filepath.Join(repository, "test", "engine", "engine.sh"))
+	e.Setenv("CHART", filepath.Join(repository, "manifests", "charts", "aip-k8s"))
 	e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+
 		filepath.Join(filepath.Dir(program), "tools")+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	e.Setenv("UP", "up --cluster "+cluster()+" "+os.Getenv("AIP_UP")+" --tui=never --gateway-port "+e.Getenv("GATEWAY_PORT")+

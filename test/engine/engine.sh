@@ -60,7 +60,7 @@ start() {
   mkdir -p "$state"
   ours || rm -f "$pid_file" # of a daemon that was killed; the number may be another program's by now
   if lacks_capabilities; then
-    (cd "$here" && CGO_ENABLED=0 go build -o "$state/bounded" ./bounded)
+    [ "$state/bounded" -nt "$here/bounded/main.go" ] || (cd "$here" && CGO_ENABLED=0 go build -o "$state/bounded" ./bounded)
     options+=(--add-runtime "bounded=$state/bounded" --default-runtime bounded)
   fi
   # Only the three streams: the daemon must not keep a lock or a pipe of whoever called this.

@@ -3,7 +3,7 @@
 # cluster`, used, interrupted at every step, its Keycloak and its container engine restarted, stopped, started and taken
 # down. The guide runs before it, word for word. `make e2e` calls this.
 #
-#   kind.sh [guide] [life] [alike]    all when none is named; alike runs the scripts of ../e2e that make sense here
+#   kind.sh [guide] [life] [alike] [faults]    all when none is named; the last two run scripts of ../e2e
 #
 # It needs an engine and the images of ../images. Everything that the program keeps lies in a folder of its own.
 # shellcheck source-path=SCRIPTDIR
@@ -23,15 +23,16 @@ export GOCACHE
 # shellcheck source=life.sh
 . "$folder/life.sh"
 
-[ $# -gt 0 ] || set -- guide life alike
+# scripts REGEX runs the scripts of ../e2e whose names it matches, and tests beside them that are named.
+scripts() { (cd "$repository" && go test -count=1 -v -parallel 1 -timeout 40m -run "^TestScripts\$/^($1)\$${2:+|$2}" ./test/e2e) || exit; }
+
+[ $# -gt 0 ] || set -- guide life alike faults
 for what in "$@"; do
   case $what in
     guide) printf '\n== the guide, in a Kind cluster\n'; "$folder/../guide/guide.sh" || exit ;;
     life) printf '\n== the life of an environment in a Kind cluster\n'; life || exit ;;
-    alike)
-      printf '\n== the same commands and answers as in an embedded environment\n'
-      (cd "$repository" && go test -count=1 -v -parallel 1 -timeout 20m -run '^TestScripts$/^main$|^TestAgentUnderLoad$' ./test/e2e) || exit
-      ;;
-    *) echo "kind.sh: found $what, expected guide, life or alike" >&2; exit 2 ;;
+    alike) printf '\n== the same commands and answers as in an embedded environment\n'; scripts 'main|agent' '^TestAgentUnderLoad$' ;;
+    faults) printf '\n== every fault really made\n'; scripts 'doctor|containers' ;;
+    *) echo "kind.sh: found $what, expected guide, life, alike or faults" >&2; exit 2 ;;
   esac
 done

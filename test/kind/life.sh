@@ -198,6 +198,8 @@ engine_restarts() {
     check "docker restart $node"
   else
     check "$folder/../engine/engine.sh stop" 'has stopped'
+    check "aip-dev status --name $environment" 'exit 1' 'has no container engine answers'
+    check "aip-dev agent add aip-agent-2 --name $environment" 'exit 1' 'has no container engine answers' 'has start docker'
     check "$folder/../engine/engine.sh start" 'has started'
   fi
   ready_again 180
@@ -221,7 +223,8 @@ stopped() {
   part 'Stopped and started'
   check "aip-dev stop --name $environment" 'has its state is kept'
   check "aip-dev status --name $environment" 'exit 1' 'has stopped'
-  check "aip-dev token aip-agent-1 --name $environment --fresh" 'exit fail'
+  check "aip-dev token aip-agent-1 --name $environment --fresh" 'exit 1' "has environment $environment is stopped"
+  check "aip-dev agent add aip-agent-2 --name $environment" 'exit 1' "has environment $environment is stopped" "has aip-dev start --name $environment"
   took "aip-dev start --name $environment" 'has Ready'
   check "aip-dev request get $REQUEST --name $environment" 'has Approved'
 }

@@ -1,0 +1,9 @@
+. ./env.sh
+STATE=$XDG_STATE_HOME/aip-dev/aip
+base=http://localhost:$ISSUER_PORT
+admin() { # METHOD PATH [JSON]: calls the provider as its administrator does
+  token=$(curl -sf $base/realms/master/protocol/openid-connect/token -d client_id=admin-cli -d username=admin -d password=admin -d grant_type=password | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -sf -X "$1" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$base/admin$2" ${3:+-d "$3"}
+}
+client() { admin GET "/realms/aip/clients?clientId=$1" | sed 's/^\[{"id":"\([^"]*\)".*/\1/'; }
+mapper() { admin GET "/realms/aip/clients/$(client "$1")/protocol-mappers/models" | sed 's/^\[{"id":"\([^"]*\)".*/\1/'; }
