@@ -41,6 +41,12 @@ install() {
 # podman_holds lists what podman holds, besides images.
 podman_holds() { podman ps --all --quiet; podman network ls --quiet; podman volume ls --quiet; }
 
+# handed tells whether podman has the very image that Docker has under this name; each knows it by its configuration.
+handed() {
+  local id
+  id=$(podman image inspect --format '{{.Id}}' "$1" 2>/dev/null) && [[ sha256:$id == "$(docker image inspect --format '{{.Id}}' "$1")" ]]
+}
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/aip-podman.XXXXXX") || exit
 export XDG_STATE_HOME=$work/state
 trap 'leave; exit' EXIT
@@ -49,7 +55,7 @@ trap 'exit 130' INT TERM
 part 'An environment in podman'
 install || { echo "podman.sh: podman cannot be had" >&2; exit 1; }
 for image in "$node" "$(sed -n 's/^ *image: *\(.*keycloak.*\)$/\1/p' "$repository/manifests/keycloak-dev.yaml" | head -1)"; do
-  podman image exists "$image" || check "docker save $image | podman load"
+  handed "$image" || check "docker save $image | podman load && handed $image"
 done
 before=$(podman_holds)
 check "aip-dev up --cluster kind --tui=never --name $environment --node-image localhost/$node" 'has Ready in' 'has podman'
