@@ -32,6 +32,8 @@ type ClusterFacts struct {
 	// Server is the URL of the API server, and ID the uid of its namespace kube-system, where they are not of our making.
 	Server string `json:"server,omitempty"`
 	ID     string `json:"id,omitempty"`
+	// Engine is the container engine that has the containers of a kind cluster: docker, nerdctl or podman.
+	Engine string `json:"engine,omitempty"`
 	// Version is the gitVersion of the API server.
 	Version string `json:"version,omitempty"`
 	// APIPort, GatewayPort and IssuerPort are the ports on loopback that this environment keeps.

@@ -38,6 +38,9 @@ func (e *Engine) Cluster(name string, note func(line string)) *Cluster {
 	}
 }
 
+// Engine is the name of the engine that has its containers.
+func (c *Cluster) Engine() string { return c.engine.Command }
+
 // Context is the name of the cluster's context in its kubeconfig.
 func (c *Cluster) Context() string { return "kind-" + c.Name }
 

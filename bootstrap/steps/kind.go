@@ -153,7 +153,7 @@ func (kindCluster) Name() string { return "cluster" }
 func (k kindCluster) kubeconfig() string { return filepath.Join(k.deps.Dir, "kubeconfig") }
 
 func (k kindCluster) learn(facts bootstrap.Facts, cluster *kindcluster.Cluster, ports map[int]int) bootstrap.Facts {
-	facts.Cluster.Kind = bootstrap.ClusterKind
+	facts.Cluster.Kind, facts.Cluster.Engine = bootstrap.ClusterKind, cluster.Engine()
 	facts.Cluster.Kubeconfig, facts.Cluster.Context = k.kubeconfig(), cluster.Context()
 	facts.Cluster.GatewayPort, facts.Cluster.IssuerPort = ports[gatewayNodePort], ports[issuerNodePort]
 	facts.Cluster.APIPort = 0 // kind's kubeconfig knows it

@@ -96,7 +96,7 @@ func (a *app) containersMustRun(ctx context.Context, s *session.Session) error {
 	if config, err := s.Kube(); err == nil && answers(ctx, config.Host) {
 		return nil
 	}
-	found, err := steps.LookAtContainers(ctx, a.name, a.getenv(engineVariable))
+	found, err := steps.LookAtContainers(ctx, a.name, a.engine(s.Facts))
 	switch {
 	case err != nil:
 		return fmt.Errorf("environment %s: %w", a.name, err)

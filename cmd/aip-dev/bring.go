@@ -244,7 +244,7 @@ func (a *app) deps(e bootstrap.Environment, kind string, folder state.Folder, li
 		limit = containerLimit
 	}
 	return steps.Deps{
-		Engine: a.getenv(engineVariable), Kubeconfigs: a.kubeconfigs(), RolloutLimit: limit,
+		Engine: a.engineOf(folder), Kubeconfigs: a.kubeconfigs(), RolloutLimit: limit,
 		Dir: folder.Path, Reserved: reserved, Program: program, Now: a.now,
 		ServeArgs: func(p steps.Ports) []string {
 			return serveOptions{state: folder.Path, name: e.Name, ports: p}.arguments()

@@ -87,7 +87,7 @@ func (a *app) examine(ctx context.Context) (check.Report, error) {
 		return r, err
 	}
 	checks, cluster := doctor.Checks(doctor.Options{
-		Folder: folder, Engine: a.getenv(engineVariable), Command: a.command, Getenv: a.getenv, Now: a.now,
+		Folder: folder, Engine: a.engineOf(folder), Command: a.command, Getenv: a.getenv, Now: a.now,
 		Deps: func(e bootstrap.Environment, kind string) (steps.Deps, error) { return a.deps(e, kind, folder, 0) },
 	})
 	began := a.now()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -17,6 +18,18 @@ import (
 // engineVariable names the container engine to use, for kind and for this program.
 // Source: https://kind.sigs.k8s.io/docs/user/rootless/#creating-a-kind-cluster-with-rootless-podman
 const engineVariable = "KIND_EXPERIMENTAL_PROVIDER"
+
+// engine returns the container engine to ask about an environment: the one that has its containers, for another one would say
+// that they are gone, else the one that the user wants.
+func (a *app) engine(facts bootstrap.Facts) string {
+	return cmp.Or(facts.Cluster.Engine, a.getenv(engineVariable))
+}
+
+// engineOf is engine for the environment in a state folder, which need not be there.
+func (a *app) engineOf(folder state.Folder) string {
+	facts, _ := folder.Facts() // what cannot be read says nothing of an engine
+	return a.engine(facts)
+}
 
 // registryTimeout is how long auto waits to learn whether the node image can be had.
 const registryTimeout = 2 * time.Second
@@ -37,7 +50,7 @@ func (a *app) place(ctx context.Context, e bootstrap.Environment, folder state.F
 	case e.Cluster == bootstrap.ClusterEmbedded:
 		return bootstrap.ClusterEmbedded, "asked for", nil
 	case e.Cluster == bootstrap.ClusterKind:
-		if _, err := kindcluster.Detect(ctx, a.getenv(engineVariable)); err != nil {
+		if _, err := kindcluster.Detect(ctx, a.engineOf(folder)); err != nil {
 			return "", "", a.noEngine(err)
 		}
 		return bootstrap.ClusterKind, "asked for", nil

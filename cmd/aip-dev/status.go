@@ -118,7 +118,7 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 	}
 	s.Phase = phaseNotReady
 	if facts.Cluster.Kind == bootstrap.ClusterKind {
-		a.lookAtContainers(ctx, &s)
+		a.lookAtContainers(ctx, &s, a.engine(facts))
 	}
 	return s, nil
 }
@@ -127,8 +127,8 @@ func (a *app) look(ctx context.Context, folder state.Folder) (status, error) {
 func (s *status) stopped(start, why string) { s.Phase, s.Reason, s.next = phaseStopped, why, start }
 
 // lookAtContainers replaces the reason of s when it is that the containers of its cluster do not run.
-func (a *app) lookAtContainers(ctx context.Context, s *status) {
-	state, err := steps.LookAtContainers(ctx, s.Name, a.getenv(engineVariable))
+func (a *app) lookAtContainers(ctx context.Context, s *status, engine string) {
+	state, err := steps.LookAtContainers(ctx, s.Name, engine)
 	switch {
 	case err != nil:
 		s.Reason, s.next = err.Error(), steps.EngineFix(err)
