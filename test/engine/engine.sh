@@ -63,8 +63,9 @@ start() {
     [ "$state/bounded" -nt "$here/bounded/main.go" ] || (cd "$here" && CGO_ENABLED=0 go build -o "$state/bounded" ./bounded)
     options+=(--add-runtime "bounded=$state/bounded" --default-runtime bounded)
   fi
-  # Only the three streams: the daemon must not keep a lock or a pipe of whoever called this.
+  # Only the three streams: the daemon must not keep a lock or a pipe of whoever called this, nor a temporary folder that goes.
   (
+    unset TMPDIR
     for descriptor in /proc/self/fd/*; do
       descriptor=${descriptor##*/}
       [ "$descriptor" -le 2 ] || eval "exec $descriptor>&-"
