@@ -58,7 +58,13 @@ func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
 // until waits until the screen shows text.
 func (term *terminal) until(text string) {
 	term.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	term.untilWithin(text, 20*time.Second)
+}
+
+// untilWithin waits for what takes another time than a key.
+func (term *terminal) untilWithin(text string, limit time.Duration) {
+	term.t.Helper()
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(term.screen.String(), text) {
 			return
 		}
