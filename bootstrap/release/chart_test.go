@@ -301,7 +301,7 @@ func TestChartValuesDoSomething(t *testing.T) {
 	other := map[string]string{
 		"gateway.service.type": "LoadBalancer", "gateway.image.pullPolicy": "Always", "gateway.defaultAction": "Deny", "gateway.unregisteredAgentPolicy": "warn",
 		"gateway.auth.oidcPreset": "okta", "gateway.auth.oidcIssuerURL": "http://other", "gateway.auth.trustedProxyCIDRs": "10.0.0.0/8",
-		"gateway.contextFetchers.github.apiURL": "http://other", "gateway.jwtKeyPath": "/etc/jwt/tls.key",
+		"gateway.contextFetchers.github.apiURL": "http://other", "gateway.jwtKeyPath": "/etc/jwt/tls.key", "gateway.auth.oidcCA": "-----BEGIN CERTIFICATE-----",
 	}
 	for _, l := range leaves(chrt.Values) {
 		path := l.String()
