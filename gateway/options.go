@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,14 +171,10 @@ func (o *Options) faults() error {
 			faults = append(faults, fmt.Errorf("--%s is %s, expected more than 0", flag.name, flag.value))
 		}
 	}
-	switch o.DefaultAction {
-	case v1alpha1.ActionAllow, v1alpha1.ActionRequireApproval, v1alpha1.ActionDeny:
-	default:
+	if !slices.Contains([]string{v1alpha1.ActionAllow, v1alpha1.ActionRequireApproval, v1alpha1.ActionDeny}, o.DefaultAction) {
 		faults = append(faults, fmt.Errorf("--default-action is %q, expected Allow, RequireApproval or Deny", o.DefaultAction))
 	}
-	switch o.UnregisteredAgents {
-	case unregisteredAllow, unregisteredWarn, unregisteredStrict:
-	default:
+	if !slices.Contains([]string{unregisteredAllow, unregisteredWarn, unregisteredStrict}, o.UnregisteredAgents) {
 		faults = append(faults, fmt.Errorf("--unregistered-agent-policy is %q, expected allow, warn or strict", o.UnregisteredAgents))
 	}
 	if o.MetricsAddr != "" && o.MetricsAddr != off && o.MetricsSecure && o.TLSCert == "" {

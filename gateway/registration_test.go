@@ -33,14 +33,13 @@ func startStrict(t *testing.T, edit ...func(*Options)) *world {
 }
 
 // register stores a registration as kubectl apply does, and waits until it counts.
-func (w *world) register(t testing.TB, agent string, spec v1alpha1.AgentRegistrationSpec) *v1alpha1.AgentRegistration {
+func (w *world) register(t testing.TB, agent string, spec v1alpha1.AgentRegistrationSpec) {
 	t.Helper()
 	spec.AgentIdentity = agent
 	r := &v1alpha1.AgentRegistration{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, GenerateName: "reg-"}, Spec: spec}
 	check(t, w.live.Create(t.Context(), r))
 	t.Cleanup(func() { check(t, w.live.Delete(context.Background(), r)) }) // it counts for the tests that follow too
 	eventually(t, func() bool { return len(w.server.registry.InForce(agent)) > 0 })
-	return r
 }
 
 // asAgent returns a body that names the agent.
@@ -89,8 +88,8 @@ func TestRegisteredAgents(t *testing.T) { //nolint:paralleltest // see start
 // TestRegistrationsOverHTTP: administrators keep registrations, agents ask for theirs, reviewers decide.
 func TestRegistrationsOverHTTP(t *testing.T) { //nolint:paralleltest // see start
 	w := startStrict(t)
-	t.Run("administrator", func(t *testing.T) { registrationsOfAdmins(t, w) }) //nolint:paralleltest // one after the other
-	t.Run("agent", func(t *testing.T) { registrationOfAgent(t, w) })           //nolint:paralleltest // as above
+	t.Run("administrator", func(t *testing.T) { registrationsOfAdmins(t, w) })
+	t.Run("agent", func(t *testing.T) { registrationOfAgent(t, w) })
 }
 
 func registrationsOfAdmins(t *testing.T, w *world) {

@@ -97,7 +97,7 @@ const (
 	ExternalAzureWorkloadIdentity  = "AzureWorkloadIdentity"
 	ExternalAWSWebIdentity         = "AWSWebIdentity"
 	ExternalKubernetesOIDC         = "KubernetesOIDC"
-	ExternalKubernetesTokenRequest = "KubernetesTokenRequest"
+	ExternalKubernetesTokenRequest = "KubernetesTokenRequest" //nolint:gosec // the name of a type
 )
 
 // ExternalIdentity is where an agent's tokens for one service come from: the part that Type names, and no other.

@@ -231,7 +231,7 @@ func (e *DNSError) Error() string {
 
 // dnsSelector finds what belongs to the DNS of a cluster.
 // Source: https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
-var dnsSelector = metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"}
+func dnsSelector() metav1.ListOptions { return metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"} }
 
 // ErrUnseenDNS says that a cluster has no DNS under the usual label; it may have one under another.
 var ErrUnseenDNS = errors.New("the cluster has no DNS under the label k8s-app=kube-dns")
@@ -243,7 +243,7 @@ func (i Inspector) DNS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slices, err := client.DiscoveryV1().EndpointSlices("kube-system").List(ctx, dnsSelector)
+	slices, err := client.DiscoveryV1().EndpointSlices("kube-system").List(ctx, dnsSelector())
 	if err != nil {
 		return fmt.Errorf("look at the cluster's DNS: %w", err)
 	}
@@ -257,7 +257,7 @@ func (i Inspector) DNS(ctx context.Context) error {
 	if len(slices.Items) == 0 {
 		return ErrUnseenDNS
 	}
-	deployments, err := client.AppsV1().Deployments("kube-system").List(ctx, dnsSelector)
+	deployments, err := client.AppsV1().Deployments("kube-system").List(ctx, dnsSelector())
 	if err != nil || len(deployments.Items) == 0 {
 		return errors.Join(&DNSError{}, err)
 	}

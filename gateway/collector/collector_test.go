@@ -61,9 +61,10 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// request stores one in a phase whose last condition changed so long ago.
-func (w *world) request(t *testing.T, name string, phase v1alpha1.Phase, age time.Duration) *v1alpha1.AgentRequest {
+// request stores one in a phase whose last condition changed an hour ago.
+func (w *world) request(t *testing.T, name string, phase v1alpha1.Phase) *v1alpha1.AgentRequest {
 	t.Helper()
+	const age = time.Hour
 	r := &v1alpha1.AgentRequest{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: name}, Spec: v1alpha1.AgentRequestSpec{
 		AgentIdentity: "a", Action: "x", Reason: "r", Target: v1alpha1.Target{URI: "test://" + name},
 	}}
@@ -130,11 +131,11 @@ func (w *world) scan(t *testing.T, s Settings) *prometheus.Registry {
 func TestScan(t *testing.T) { //nolint:paralleltest // it counts all objects of the API server
 	w := newWorld(t)
 	for i := range 12 {
-		w.request(t, fmt.Sprintf("old-%d", i), v1alpha1.PhaseCompleted, time.Hour)
+		w.request(t, fmt.Sprintf("old-%d", i), v1alpha1.PhaseCompleted)
 	}
-	w.request(t, "denied", v1alpha1.PhaseDenied, time.Hour)
-	w.request(t, "working", v1alpha1.PhaseExecuting, time.Hour)
-	w.request(t, "waiting", v1alpha1.PhasePending, time.Hour)
+	w.request(t, "denied", v1alpha1.PhaseDenied)
+	w.request(t, "working", v1alpha1.PhaseExecuting)
+	w.request(t, "waiting", v1alpha1.PhasePending)
 	gone := &v1alpha1.AgentRequest{ObjectMeta: metav1.ObjectMeta{Name: "gone", UID: "gone"}}
 	w.recordOf(t, "graded", gone, time.Hour, v1alpha1.AuditVerdictSubmitted)
 	w.recordOf(t, "rise", gone, time.Hour, v1alpha1.AuditTrustProfileUpdated)
@@ -185,7 +186,7 @@ aip_gc_objects_deleted_total{reason="hard_ttl",resource="auditrecords"} 13
 // TestRemoveAnother: an object that took the name of one that was to go stays.
 func TestRemoveAnother(t *testing.T) { //nolint:paralleltest // as above
 	w := newWorld(t)
-	old := w.request(t, "name", v1alpha1.PhaseCompleted, time.Hour)
+	old := w.request(t, "name", v1alpha1.PhaseCompleted)
 	check(t, w.live.Delete(t.Context(), old.DeepCopy()))
 	fresh := &v1alpha1.AgentRequest{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "name"}, Spec: old.Spec}
 	check(t, w.live.Create(t.Context(), fresh))

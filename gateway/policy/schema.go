@@ -143,28 +143,20 @@ func (s *Schema) conform(value any, at string) (any, error) {
 	if s == nil || value == nil && s.Nullable {
 		return value, nil
 	}
+	if whole, ok := value.(int64); ok && s.Type == typeNumber {
+		return float64(whole), nil
+	}
+	if kind := kindOf(value); s.Type != "" && s.Type != kind {
+		return nil, fmt.Errorf("%s is of type %s, expected %s", at, kind, s.Type)
+	}
 	switch v := value.(type) {
 	case map[string]any:
-		if s.Type == typeObject || s.Type == "" {
-			return s.conformFields(v, at)
-		}
+		return s.conformFields(v, at)
 	case []any:
-		if s.Type == typeArray || s.Type == "" {
-			return s.conformItems(v, at)
-		}
-	case int64:
-		switch s.Type {
-		case typeInteger, "":
-			return v, nil
-		case typeNumber:
-			return float64(v), nil
-		}
+		return s.conformItems(v, at)
 	default:
-		if kind := kindOf(value); s.Type == "" || s.Type == kind {
-			return value, nil
-		}
+		return value, nil
 	}
-	return nil, fmt.Errorf("%s is of type %s, expected %s", at, kindOf(value), s.Type)
 }
 
 func (s *Schema) conformFields(fields map[string]any, at string) (any, error) {

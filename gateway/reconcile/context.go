@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (e *evaluator) services(ctx context.Context, namespace, name string, seen *
 		found = append([]string{name}, found...)
 	}
 	active, err := e.store.ReadyEndpoints(ctx, namespace, found...)
-	seen.ActiveEndpointCount = int32(active)
+	seen.ActiveEndpointCount = int32(min(active, math.MaxInt32)) //nolint:gosec // bounded
 	return err
 }
 

@@ -17,7 +17,8 @@ import (
 
 const issuer = "https://issuer"
 
-var made int //nolint:gochecknoglobals // counts the registrations of a test, so that each is younger than the one before
+// made counts the registrations of a test, so that each is younger than the one before.
+var made int
 
 // registration returns one that an administrator declared.
 func registration(agent string, edit ...func(*v1alpha1.AgentRegistration)) *v1alpha1.AgentRegistration {

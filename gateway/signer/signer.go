@@ -17,8 +17,9 @@ import (
 const (
 	// Issuer is the iss of every token.
 	Issuer = "aip-gateway"
-	// Lifetime is how long a token counts at most. KeyGrace is how long one counts whose key was replaced.
+	// Lifetime is how long a token counts at most.
 	Lifetime = 30 * time.Minute
+	// KeyGrace is how long a token counts whose key was replaced.
 	KeyGrace = 5 * time.Minute
 )
 

@@ -20,14 +20,13 @@ import (
 )
 
 // The initialization of this package is when it is asked. What cannot be written is left to the program, which says why.
-var _ = func() struct{} {
+func init() {
 	if text, ok := Answer(os.Args, os.Getenv, time.Now); ok {
 		if _, err := io.WriteString(os.Stdout, text); err == nil {
 			os.Exit(0)
 		}
 	}
-	return struct{}{}
-}()
+}
 
 // Answer returns what a command line prints, when it asks for a kept token and for nothing else: token CLIENT, with --header and
 // --name.

@@ -41,7 +41,7 @@ type provider struct {
 	// ahead is how far its clock is ahead of this machine's.
 	ahead time.Duration
 	// gone ends the requests that hang.
-	gone context.Context
+	gone <-chan struct{}
 }
 
 // serveProvider starts a provider that ends with the script. It sets PROVIDER to its issuer URL, and PROVIDER_MODE to where
@@ -55,7 +55,7 @@ func serveProvider(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	base := fmt.Sprintf("https://localhost:%d", port)
 	gone, end := context.WithCancel(context.Background())
-	p := &provider{gone: gone}
+	p := &provider{gone: gone.Done()}
 	authority := p.certify(ts)
 	server, err := issuer.New(gone, issuer.Options{
 		Hostname: base, AdminUser: "admin", AdminPassword: "admin", Store: &issuer.MemoryStore{}, Now: p.now,
@@ -213,7 +213,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case mode == "hang":
 		select {
 		case <-r.Context().Done():
-		case <-p.gone.Done():
+		case <-p.gone:
 		}
 	case mode == "fails":
 		http.Error(w, "upstream is away", http.StatusBadGateway)

@@ -22,7 +22,7 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: asked FILE...")
 	}
 	for _, arg := range args {
-		ts.Value(witnessKey{}).(*witness).ask(ts.MkAbs(arg)) //nolint:forcetypeassert // setup puts it there
+		ts.Value(witnessKey{}).(*witness).ask(ts.MkAbs(arg))
 	}
 }
 
@@ -37,7 +37,7 @@ type recorded struct {
 
 // Run runs a script.
 func (t *recorded) Run(name string, f func(testscript.T)) {
-	t.T.Run(name, func(t *testing.T) { //nolint:paralleltest // f says so
+	t.T.Run(name, func(t *testing.T) {
 		f(&recorded{T: t})
 	})
 }

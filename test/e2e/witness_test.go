@@ -41,7 +41,7 @@ type witness struct {
 }
 
 // everything is what all witnesses of this process have learnt, for the search in command lines.
-var everything = struct { //nolint:gochecknoglobals // the command lines of the whole run are searched once
+var everything = struct {
 	sync.Mutex
 	secrets map[string]string
 }{secrets: map[string]string{}}

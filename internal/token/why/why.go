@@ -232,7 +232,7 @@ func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refus
 	var asking sync.WaitGroup
 	asking.Go(func() {
 		began := r.Now()
-		at := time.Time{}
+		var at time.Time
 		trouble, at = Issuer(ctx, r.HTTP, r.Gateway.OIDC.IssuerURL)
 		r.issuerAhead = Apart(at, began, r.Now())
 	})

@@ -51,7 +51,7 @@ func shown(e *emulator) string {
 func TestTheScreenIsShown(t *testing.T) {
 	t.Parallel()
 	e, terminal := open(t)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // test data
+	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		lines := make([]string, 1+random.IntN(height))
 		for i := range lines {
