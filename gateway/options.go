@@ -177,17 +177,22 @@ func (o *Options) faults() error {
 	if !slices.Contains([]string{unregisteredAllow, unregisteredWarn, unregisteredStrict}, o.UnregisteredAgents) {
 		faults = append(faults, fmt.Errorf("--unregistered-agent-policy is %q, expected allow, warn or strict", o.UnregisteredAgents))
 	}
-	if o.MetricsAddr != "" && o.MetricsAddr != off && o.MetricsSecure && o.TLSCert == "" {
-		faults = append(faults, errors.New("--metrics-bind-address serves over TLS: expected --tls-cert-file and --tls-key-file, or --metrics-secure=false"))
-	}
 	for _, account := range o.TokenAccounts {
 		if namespace, name, _ := strings.Cut(account, "/"); namespace == "" || name == "" || strings.Contains(name, "/") {
 			faults = append(faults, fmt.Errorf("--token-request-service-accounts holds %q, expected NAMESPACE/NAME", account))
 		}
 	}
-	faults = append(faults, o.Collector.Faults())
-	if (o.TLSCert == "") != (o.TLSKey == "") {
-		faults = append(faults, errors.New("of --tls-cert-file and --tls-key-file one is given, expected both or none"))
+	return errors.Join(append(faults, o.Collector.Faults(), o.tlsFaults())...)
+}
+
+// tlsFaults reports what is missing to serve over TLS.
+func (o *Options) tlsFaults() error {
+	switch {
+	case (o.TLSCert == "") != (o.TLSKey == ""):
+		return errors.New("of --tls-cert-file and --tls-key-file one is given, expected both or none")
+	case o.MetricsAddr != "" && o.MetricsAddr != off && o.MetricsSecure && o.TLSCert == "":
+		return errors.New("--metrics-bind-address serves over TLS: expected --tls-cert-file and --tls-key-file, or --metrics-secure=false")
+	default:
+		return nil
 	}
-	return errors.Join(faults...)
 }

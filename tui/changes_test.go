@@ -37,25 +37,25 @@ func (c *commands) Run(ctx context.Context, args []string, stdin string, line fu
 	return c.fail
 }
 
-// changing runs do with the program as an identity of this role.
-func changing(t *testing.T, role string, c *commands, do func(*screen)) {
+// changing runs do with the program as an administrator.
+func changing(t *testing.T, c *commands, do func(*screen)) {
 	t.Helper()
 	onScreen(t, 100, 30, 3, plain(), func(o *Options) {
-		g := fakegateway.New(o.Now, "alice", role)
+		g := fakegateway.New(o.Now, "alice", "admin")
 		for _, r := range fakegateway.Sample(3, 1, o.Now()) {
 			g.Put(r)
 		}
 		o.Gateway, o.Policies, o.Identity = g, g, "alice"
 		o.Commands = c
 		o.Identities = func() []agents.Identity {
-			return []agents.Identity{{ID: "alice", Role: role}, {ID: "bob", Role: "agent"}}
+			return []agents.Identity{{ID: "alice", Role: "admin"}, {ID: "bob", Role: "agent"}}
 		}
 	}, do)
 }
 
 func TestAddAnAgent(t *testing.T) {
 	c := &commands{}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		s.Press("I")
 		s.Wait(time.Second)
 		s.Press("a", "enter", "enter")
@@ -85,7 +85,7 @@ func TestAddAnAgent(t *testing.T) {
 // Enter removes nobody, and nobody removes themselves.
 func TestRemoveAnAgent(t *testing.T) {
 	c := &commands{}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		s.Press("I")
 		s.Wait(time.Second)
 		s.Press("home")
@@ -119,7 +119,7 @@ func TestRemoveAnAgent(t *testing.T) {
 // What was typed at once goes no further than to what it opens.
 func TestTypedAheadConfirmsNothing(t *testing.T) {
 	c := &commands{}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		s.Press("I")
 		s.Wait(time.Second)
 		s.Send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("Gkxy")})
@@ -175,7 +175,7 @@ func TestChangesTakeTheRole(t *testing.T) {
 
 func TestApplyAPolicy(t *testing.T) {
 	c := &commands{}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		s.Press("P")
 		s.Wait(time.Second)
 		s.Press("a", "enter")
@@ -199,7 +199,7 @@ func TestApplyAPolicy(t *testing.T) {
 // What does not compile is not offered to be applied.
 func TestAPolicyThatDoesNotCompile(t *testing.T) {
 	c := &commands{fail: errors.New("line 2, column 23")}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		s.Press("P")
 		s.Wait(time.Second)
 		s.Press("a")
@@ -218,7 +218,7 @@ func TestAPolicyThatDoesNotCompile(t *testing.T) {
 // A command goes on when its page is left, and its end is told wherever one is by then.
 func TestACommandThatNobodyLooksAt(t *testing.T) {
 	c := &commands{fail: errors.New("no issuer\x1b[2J")}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		s.Press("I")
 		s.Wait(time.Second)
 		s.Press("a")
@@ -233,7 +233,7 @@ func TestACommandThatNobodyLooksAt(t *testing.T) {
 // A command is told to end when the program does, and gets the time for it.
 func TestQuitEndsCommands(t *testing.T) {
 	c := &commands{wait: true}
-	changing(t, "admin", c, func(s *screen) {
+	changing(t, c, func(s *screen) {
 		ctx, cancel := context.WithCancel(s.Context())
 		decisions := newPending()
 		s.root.graceful = decisions.interruptible(ctx)

@@ -110,13 +110,7 @@ func (r *root) handle(msg tea.Msg) tea.Cmd {
 	case tea.KeyMsg:
 		return r.press(msg)
 	case feed.Snapshot:
-		changed := msg.Revision != r.snapshot.Revision
-		r.snapshot = msg
-		cmds := []tea.Cmd{r.tell(msg), r.next()}
-		if changed {
-			cmds = append(cmds, r.count(msg))
-		}
-		return tea.Batch(cmds...)
+		return r.accept(msg)
 	case due:
 		r.clock.rang(msg)
 		return nil
@@ -143,6 +137,17 @@ func (r *root) handle(msg tea.Msg) tea.Cmd {
 	}
 }
 
+// accept takes what the gateway has by now.
+func (r *root) accept(s feed.Snapshot) tea.Cmd {
+	changed := s.Revision != r.snapshot.Revision
+	r.snapshot = s
+	cmds := []tea.Cmd{r.tell(s), r.next()}
+	if changed {
+		cmds = append(cmds, r.count(s))
+	}
+	return tea.Batch(cmds...)
+}
+
 // point hands the mouse to the page on top, in the page's own lines.
 func (r *root) point(msg tea.MouseMsg) tea.Cmd {
 	if r.tooSmall() {
@@ -164,7 +169,7 @@ func (r *root) press(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	case r.prompt() != nil, r.wantsItself(msg):
 		return r.top().Update(msg)
-	case len(r.stack) > 1 && msg.Type == tea.KeyRunes && len(msg.Runes) > 1 && !msg.Paste && !keys.ByName(msg):
+	case len(r.stack) > 1 && heldDown(msg):
 		return r.pressEach(msg.Runes)
 	case key.Matches(msg, r.keys.help):
 		return r.open(r.help())
@@ -179,6 +184,11 @@ func (r *root) press(msg tea.KeyMsg) tea.Cmd {
 		}
 	}
 	return r.top().Update(msg)
+}
+
+// heldDown reports whether a message is several keys at once.
+func heldDown(msg tea.KeyMsg) bool {
+	return msg.Type == tea.KeyRunes && len(msg.Runes) > 1 && !msg.Paste && !keys.ByName(msg)
 }
 
 // pressEach presses keys that the terminal handed over at once, as it does with a key held down, up to one that asks

@@ -23,6 +23,8 @@ func AddClient(e bootstrap.Environment, d Deps, facts bootstrap.Facts, id string
 		bootstrap.Then(identity{env: e, deps: d}),
 		// The list of its role in the chart's values, and the rollout.
 		bootstrap.Then(gateway{env: e, deps: d, in: id}),
+		// Its AgentRegistration, where the gateway asks for one.
+		bootstrap.Then(registration{env: e, deps: d, id: id}),
 		// A token of it, and what the gateway says to that.
 		bootstrap.Then(member{env: e, deps: d, id: id, proven: proven(e, d, facts)}),
 	}
@@ -92,8 +94,6 @@ func (e *RoleError) Error() string {
 		e.Client, e.Found, e.Expected, e.Expected)
 }
 
-func (m member) registration() registration { return registration{env: m.env, deps: m.deps, id: m.id} }
-
 func (m member) ask(ctx context.Context, facts bootstrap.Facts) error {
 	client, _ := m.env.Find(m.id)
 	role, err := m.deps.Whoami(ctx, facts, m.id)
@@ -110,9 +110,6 @@ func (m member) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.O
 	if err := m.ask(ctx, facts); err != nil {
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: err.Error(), Facts: facts}, nil //nolint:nilerr // Apply asks again
 	}
-	if missing, err := m.registration().missing(ctx, facts); err != nil || missing != "" {
-		return bootstrap.Observation{State: bootstrap.Differs, Detail: missing, Facts: facts}, err
-	}
 	facts, err := m.learn(facts)
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: "token → gateway", Facts: facts}, err
 }
@@ -126,9 +123,6 @@ func (m member) learn(facts bootstrap.Facts) (bootstrap.Facts, error) {
 
 // Apply asks until the gateway that knows the client is the one that answers: the one before may do so for a moment.
 func (m member) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
-	if err := m.registration().apply(ctx, facts, report); err != nil {
-		return facts, err
-	}
 	report.Note("waiting for the gateway to know %s", m.id)
 	if err := onceSettled(ctx, m.deps.limit(), func() error { return m.ask(ctx, facts) }, func(err error) bool {
 		var role *RoleError

@@ -23,7 +23,7 @@ func TestPlansOfOneClient(t *testing.T) {
 	e := bootstrap.Default()
 	e.Clients = append(e.Clients, bootstrap.Client{ID: "aip-agent-2", Role: bootstrap.RoleAgent})
 	add := AddClient(e, Deps{}, bootstrap.Facts{}, "aip-agent-2")
-	if got := add.Names(); !slices.Equal(got, []string{"identity", "gateway", "proof"}) {
+	if got := add.Names(); !slices.Equal(got, []string{"identity", "gateway", "registration", "proof"}) {
 		t.Errorf("to add: %v", got)
 	}
 	// Access ends before anything else that can fail.

@@ -58,51 +58,52 @@ func (r registration) manifest(facts bootstrap.Facts) ([]byte, error) {
 	})
 }
 
-// missing says what is not as it should be, "" when all is.
-func (r registration) missing(ctx context.Context, facts bootstrap.Facts) (string, error) {
+func (registration) Name() string { return "registration" }
+
+func (r registration) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
+	seen := bootstrap.Observation{State: bootstrap.Ready, Detail: "the gateway asks for none", Facts: facts}
 	needed, err := r.needed(ctx, facts)
 	if err != nil || !needed {
-		return "", err
+		return seen, err
 	}
 	config, err := kube(facts)
 	if err != nil {
-		return "", err
+		return seen, err
 	}
 	manifest, err := r.manifest(facts)
 	if err != nil {
-		return "", fmt.Errorf("write the registration of %s: %w", r.id, err)
+		return seen, fmt.Errorf("write the registration of %s: %w", r.id, err)
 	}
+	seen.Detail = r.name()
 	differences, err := ownerOf(facts).CompareManifests(ctx, config, manifest, registrationNamespace)
 	for _, d := range differences {
 		if !d.Kept && d.Foreign == nil {
-			return d.String(), err
+			seen.State, seen.Detail = bootstrap.Differs, d.String()
+			break
 		}
 	}
-	return "", err
+	return seen, err
 }
 
-// apply brings the registration about.
-func (r registration) apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) error {
-	needed, err := r.needed(ctx, facts)
-	if err != nil || !needed {
-		return err
-	}
+func (r registration) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
 	config, err := kube(facts)
 	if err != nil {
-		return err
+		return facts, err
 	}
 	manifest, err := r.manifest(facts)
 	if err != nil {
-		return fmt.Errorf("write the registration of %s: %w", r.id, err)
+		return facts, fmt.Errorf("write the registration of %s: %w", r.id, err)
 	}
-	result, err := ownerOf(facts).ApplyManifests(ctx, config, manifest, registrationNamespace)
-	if err != nil {
-		return fmt.Errorf("register agent %s: %w", r.id, err)
+	if _, err := ownerOf(facts).ApplyManifests(ctx, config, manifest, registrationNamespace); err != nil {
+		return facts, fmt.Errorf("register agent %s: %w", r.id, err)
 	}
-	if len(result.Changed) > 0 {
-		report.Note("registered: AgentRegistration %s/%s", registrationNamespace, registrationName(r.id))
-	}
-	return nil
+	report.Note("%s", r.name())
+	return facts, nil
+}
+
+// name returns the registration as people name it.
+func (r registration) name() string {
+	return "AgentRegistration " + registrationNamespace + "/" + registrationName(r.id)
 }
 
 // remove takes the registration of a client away, if there is one that was made for it.

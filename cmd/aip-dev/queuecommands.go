@@ -23,7 +23,7 @@ func (q queueCommands) Run(ctx context.Context, args []string, stdin string, lin
 	defer out.flush()
 	a := *q.app
 	a.in, a.out, a.errOut = strings.NewReader(stdin), out, out
-	root := newRoot(&a)
+	root := newRoot(&a) //nolint:contextcheck // a command gets its context when it runs
 	full := make([]string, 0, len(args)+2)
 	if q.app.name != bootstrap.DefaultName {
 		full = append(full, "--name", q.app.name)

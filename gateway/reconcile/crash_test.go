@@ -95,7 +95,7 @@ func kubeconfigOf(t *testing.T, config *rest.Config) string {
 // target locked. Attack: kill -9 after each single write of the whole life of a request, with the agent and the reviewer
 // acting in between. Proof: the request comes to its end, its target is free, and each event is recorded once. It does not
 // run beside the other tests, whose managers would do the work.
-func TestKilledAtEachWrite(t *testing.T) {
+func TestKilledAtEachWrite(t *testing.T) { //nolint:paralleltest // see above
 	path := kubeconfigOf(t, testkit.Kube(t))
 	const evaluated = "request.submitted policy.evaluated "
 	for name, life := range map[string]struct {
@@ -190,7 +190,7 @@ const victimTime = 30 * time.Second
 // TestFiftyAgentsOnOneTarget: hole: two agents that both read Approved work on one target. Attack: 50 requests at once,
 // each executed and completed. Proof: in the order in which states were stored, never two are approved or executing, and
 // all come to their turn. It does not run beside the other tests, whose managers have other limits.
-func TestFiftyAgentsOnOneTarget(t *testing.T) {
+func TestFiftyAgentsOnOneTarget(t *testing.T) { //nolint:paralleltest // see above
 	const agents = 50
 	w := startWith(t, setup{byDefault: v1alpha1.ActionAllow, times: reconcile.Options{LockWait: 5 * time.Minute}})
 	uri := newTarget()

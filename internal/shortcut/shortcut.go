@@ -20,7 +20,7 @@ import (
 )
 
 // The initialization of this package is when it is asked. What cannot be written is left to the program, which says why.
-func init() {
+func init() { //nolint:gochecknoinits // what it is for, see above
 	if text, ok := Answer(os.Args, os.Getenv, time.Now); ok {
 		if _, err := io.WriteString(os.Stdout, text); err == nil {
 			os.Exit(0)

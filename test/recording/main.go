@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,13 +35,13 @@ func main() {
 	out := flag.String("out", "docs/pictures", "folder for the recording")
 	fonts := flag.String("fonts", picture.Fonts, "folder with DejaVuSansMono.ttf and DejaVuSansMono-Bold.ttf")
 	flag.Parse()
-	if err := run(*program, *out, *fonts); err != nil {
+	if err := run(context.Background(), *program, *out, *fonts); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(program, out, fonts string) (err error) {
+func run(ctx context.Context, program, out, fonts string) (err error) {
 	program, err = filepath.Abs(program)
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func run(program, out, fonts string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(state)) }()
 	command := func(line string) *exec.Cmd {
-		c := exec.Command(program, strings.Fields(line)...)
+		c := exec.CommandContext(ctx, program, strings.Fields(line)...)
 		c.Dir = state
 		c.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "TERM="+terminal, "COLORFGBG=15;0", "LC_ALL=C.UTF-8", "NO_COLOR=", "TMUX=")
 		return c

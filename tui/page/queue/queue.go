@@ -167,23 +167,28 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 	case tea.MouseMsg:
 		q.pointAt(msg)
 	case tea.KeyMsg:
-		switch {
-		case q.form != nil:
-			return q.typeReason(msg)
-		case q.grading != nil:
-			return q.typeGrade(msg)
-		case q.granting != nil:
-			return q.typeGrant(msg)
-		}
-		q.noteRead()
-		switch {
-		case q.copying:
-			return q.pressCopy(msg)
-		case q.search != nil:
-			return q.typeFilter(msg)
-		default:
-			return q.pressAll(msg)
-		}
+		return q.take(msg)
 	}
 	return nil
+}
+
+// take hands a key to what is open, and else to the list.
+func (q *Queue) take(msg tea.KeyMsg) tea.Cmd {
+	switch {
+	case q.form != nil:
+		return q.typeReason(msg)
+	case q.grading != nil:
+		return q.typeGrade(msg)
+	case q.granting != nil:
+		return q.typeGrant(msg)
+	}
+	q.noteRead()
+	switch {
+	case q.copying:
+		return q.pressCopy(msg)
+	case q.search != nil:
+		return q.typeFilter(msg)
+	default:
+		return q.pressAll(msg)
+	}
 }

@@ -94,8 +94,6 @@ func (f *Form) values() []string {
 // Update takes a key and reports whether the form is over.
 func (f *Form) Update(msg tea.KeyMsg) (over bool, cmd tea.Cmd) {
 	n := len(f.Fields)
-	field := f.Fields[f.at]
-	choice := len(field.Choices) > 0
 	switch {
 	case key.Matches(msg, f.cancel):
 		return true, nil
@@ -110,18 +108,33 @@ func (f *Form) Update(msg tea.KeyMsg) (over bool, cmd tea.Cmd) {
 		f.at = (f.at + 1) % n
 	case n > 1 && key.Matches(msg, f.up):
 		f.at = (f.at + n - 1) % n
-	case choice && key.Matches(msg, f.right):
-		f.chosen[f.at] = (f.chosen[f.at] + 1) % len(field.Choices)
-	case choice && key.Matches(msg, f.left):
-		f.chosen[f.at] = (f.chosen[f.at] + len(field.Choices) - 1) % len(field.Choices)
-	case choice:
-	case msg.Paste && field.Paste != "" && strings.ContainsAny(string(msg.Runes), "\r\n"):
-		f.pasted[f.at] = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(msg.Runes))
+	case len(f.Fields[f.at].Choices) > 0:
+		f.choose(msg)
 	default:
-		f.pasted[f.at] = ""
-		cmd = f.texts[f.at].Update(msg)
+		cmd = f.edit(msg)
 	}
 	return false, cmd
+}
+
+// choose takes another of the choices of the field at the caret.
+func (f *Form) choose(msg tea.KeyMsg) {
+	n := len(f.Fields[f.at].Choices)
+	switch {
+	case key.Matches(msg, f.right):
+		f.chosen[f.at] = (f.chosen[f.at] + 1) % n
+	case key.Matches(msg, f.left):
+		f.chosen[f.at] = (f.chosen[f.at] + n - 1) % n
+	}
+}
+
+// edit changes the text of the field at the caret; a paste of several lines is kept whole where the field takes one.
+func (f *Form) edit(msg tea.KeyMsg) tea.Cmd {
+	if msg.Paste && f.Fields[f.at].Paste != "" && strings.ContainsAny(string(msg.Runes), "\r\n") {
+		f.pasted[f.at] = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(msg.Runes))
+		return nil
+	}
+	f.pasted[f.at] = ""
+	return f.texts[f.at].Update(msg)
 }
 
 func (f *Form) fault() string {
@@ -179,10 +192,9 @@ func (f *Form) value(i, width int) string {
 	case len(field.Choices) > 0:
 		words := make([]string, len(field.Choices))
 		for n, choice := range field.Choices {
-			switch {
-			case n == f.chosen[i]:
+			if n == f.chosen[i] {
 				words[n] = f.Look.Accent.Render("[" + choice + "]")
-			default:
+			} else {
 				words[n] = f.Look.Dim.Render(" " + choice + " ")
 			}
 		}
