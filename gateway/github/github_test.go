@@ -134,7 +134,7 @@ func TestErrors(t *testing.T) {
 	}
 	g.Answer("repos/acme/shop/commits/main/check-runs", map[string]any{"total_count": 2, "check_runs": []any{map[string]any{"status": "completed", "conclusion": "success"}}})
 	fails(c, "github://acme/shop", "GitHub sent 1 of 2 check runs")
-	g.Delay(time.Minute)
+	g.Delay("repos/acme/shop/", time.Minute)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if got, err := c.Context(ctx, "github://acme/shop"); err == nil {

@@ -263,7 +263,7 @@ func onGitHub(t *testing.T, w world, hub *testkit.GitHub) {
 	if r = w.asked(t, "hub", uri); r.Status.Denial == nil || r.Status.Denial.Code != v1alpha1.DenialEvaluationFailure || !strings.Contains(r.Status.Denial.Message, "GitHub answers 502") {
 		t.Errorf("phase %s, denial %+v", r.Status.Phase, r.Status.Denial)
 	}
-	hub.Delay(time.Minute)
+	hub.Delay("repos/acme/shop/", time.Minute)
 	began := time.Now()
 	if r = w.asked(t, "hub", uri); r.Status.Denial == nil || r.Status.Denial.Code != v1alpha1.DenialEvaluationFailure || time.Since(began) > 10*time.Second {
 		t.Errorf("phase %s, denial %+v after %s", r.Status.Phase, r.Status.Denial, time.Since(began))

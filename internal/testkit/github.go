@@ -20,6 +20,7 @@ type GitHub struct {
 	mu     sync.Mutex
 	answer map[string]any
 	open   int
+	slow   string
 	delay  time.Duration
 	asked  []*http.Request
 }
@@ -56,7 +57,10 @@ func NewGitHub(t testing.TB) *GitHub {
 func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	g.asked = append(g.asked, r)
-	delay := g.delay
+	var delay time.Duration
+	if strings.HasPrefix(strings.TrimPrefix(r.URL.Path, "/"), g.slow) {
+		delay = g.delay
+	}
 	g.mu.Unlock()
 	select {
 	case <-time.After(delay):
@@ -124,11 +128,11 @@ func (g *GitHub) OpenPulls(n int) {
 	g.open = n
 }
 
-// Delay makes every answer take so long.
-func (g *GitHub) Delay(d time.Duration) {
+// Delay makes answers about paths with this beginning take so long.
+func (g *GitHub) Delay(path string, d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.delay = d
+	g.slow, g.delay = path, d
 }
 
 // Statuses says how the statuses of the newest commits sum up, and which there are.
