@@ -252,7 +252,7 @@ func TestPoorTerminals(t *testing.T) {
 func (term *terminal) resize(columns, lines int) {
 	term.t.Helper()
 	term.screen.Resize(columns, lines)
-	if err := pty.Setsize(term.file, &pty.Winsize{Cols: uint16(columns), Rows: uint16(lines)}); err != nil { //nolint:gosec // small numbers
+	if err := pty.Setsize(term.file, &pty.Winsize{Cols: uint16(columns), Rows: uint16(lines)}); err != nil {
 		term.t.Fatal(err)
 	}
 }
