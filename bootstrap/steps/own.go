@@ -191,7 +191,7 @@ func some(names []string) string {
 
 // kindsOfOurs are the kinds of governance.aip.io, those that others of them are about last.
 func kindsOfOurs() []string {
-	return []string{"agentrequests", "auditrecords", "safetypolicies", "governedresources"}
+	return []string{"agentrequests", "auditrecords", "safetypolicies", "governedresources", "agentregistrations", "agentgraduationpolicies", "agenttrustprofiles", "diagnosticaccuracysummaries"}
 }
 
 // ownResources are the kinds of governance.aip.io in a cluster of others.
