@@ -21,6 +21,18 @@ func Chart() fs.FS { return sub("charts/aip-k8s") }
 // CRDs returns one YAML file per CustomResourceDefinition, generated from api/v1alpha1.
 func CRDs() fs.FS { return sub("charts/aip-k8s/crds") }
 
+// Kinds returns the plural names of the kinds that CRDs define, in the order of the alphabet, such as agentrequests. The files
+// are named GROUP_PLURAL.yaml.
+func Kinds() []string {
+	files, _ := fs.ReadDir(CRDs(), ".") // cannot fail: the compiler checked that the folder is there
+	names := make([]string, 0, len(files))
+	for _, file := range files {
+		_, plural, _ := strings.Cut(strings.TrimSuffix(file.Name(), ".yaml"), "_")
+		names = append(names, plural)
+	}
+	return names
+}
+
 // Policies returns one YAML file per sample SafetyPolicy.
 func Policies() fs.FS { return sub("policies") }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,11 +41,14 @@ func TestChartVersion(t *testing.T) {
 
 func TestCRDs(t *testing.T) {
 	t.Parallel()
-	var names []string
+	var names, plurals []string
 	for _, path := range paths(t, manifests.CRDs()) {
 		var crd apiextensionsv1.CustomResourceDefinition
 		decode(t, manifests.CRDs(), path, &crd)
-		names = append(names, crd.Name)
+		names, plurals = append(names, crd.Name), append(plurals, crd.Spec.Names.Plural)
+	}
+	if got := manifests.Kinds(); !slices.Equal(got, plurals) {
+		t.Errorf("Kinds are %v, want %v", got, plurals)
 	}
 	if got := strings.Join(names, " "); got != "agentgraduationpolicies.governance.aip.io agentregistrations.governance.aip.io agentrequests.governance.aip.io agenttrustprofiles.governance.aip.io auditrecords.governance.aip.io "+
 		"diagnosticaccuracysummaries.governance.aip.io governedresources.governance.aip.io safetypolicies.governance.aip.io" {

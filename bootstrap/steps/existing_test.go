@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/objects"
@@ -106,6 +108,40 @@ func TestRights(t *testing.T) {
 		if strings.Contains(right, "portforward") || strings.Contains(right, "namespace keycloak") || strings.Contains(right, "create, patch, delete namespaces") {
 			t.Errorf("%q is not needed", right)
 		}
+	}
+}
+
+// TestRightsOfTheGateway: whoever installs the chart has to have what its roles give to the gateway, and is asked for all of it.
+func TestRightsOfTheGateway(t *testing.T) {
+	t.Parallel()
+	e := bootstrap.Default()
+	manifest, err := release.Render(t.Context(), Release, Namespace, "v1.33.1", gateway{env: e}.spec(bootstrap.Facts{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := questions(needed(e, inventory{}))
+	given := 0
+	for doc := range strings.SplitSeq(string(manifest), "\n---\n") {
+		var role rbacv1.ClusterRole
+		if err := yaml.Unmarshal([]byte(doc), &role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			policy := authorizationv1.ResourceAttributes{Namespace: role.Namespace}
+			for _, policy.Group = range rule.APIGroups {
+				for _, resource := range rule.Resources {
+					policy.Resource, policy.Subresource, _ = strings.Cut(resource, "/")
+					for _, policy.Verb = range rule.Verbs {
+						if given++; !slices.Contains(asked, policy) {
+							t.Errorf("%s %s is not asked for", policy.Verb, resourceOf(policy))
+						}
+					}
+				}
+			}
+		}
+	}
+	if given == 0 {
+		t.Error("the chart gives no rights")
 	}
 }
 

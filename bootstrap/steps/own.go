@@ -22,6 +22,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/objects"
 	"github.com/aip-dev/aip-dev/bootstrap/release"
+	"github.com/aip-dev/aip-dev/manifests"
 )
 
 const (
@@ -189,11 +190,6 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
-// kindsOfOurs are the kinds of governance.aip.io, those that others of them are about last.
-func kindsOfOurs() []string {
-	return []string{"agentrequests", "auditrecords", "safetypolicies", "governedresources", "agentregistrations", "agentgraduationpolicies", "agenttrustprofiles", "diagnosticaccuracysummaries"}
-}
-
 // ownResources are the kinds of governance.aip.io in a cluster of others.
 type ownResources struct{ resources }
 
@@ -205,7 +201,7 @@ func (ownResources) Remove(ctx context.Context, facts bootstrap.Facts, report bo
 	}
 	limited, cancel := context.WithTimeout(ctx, removeLimit)
 	defer cancel()
-	for _, resource := range kindsOfOurs() {
+	for _, resource := range manifests.Kinds() {
 		name := resource + ".governance.aip.io"
 		ours, others, err := usersOf(limited, config, resource, facts)
 		if err != nil {

@@ -154,7 +154,7 @@ func (p existingPreflight) inventory(ctx context.Context, config *rest.Config, f
 // allTheirs looks at the definitions of our kinds, and tells whether all are there and none is ours.
 func (p existingPreflight) allTheirs(ctx context.Context, config *rest.Config, facts bootstrap.Facts, preview *Preview) (bool, error) {
 	foreign, ours := 0, 0
-	for _, resource := range kindsOfOurs() {
+	for _, resource := range manifests.Kinds() {
 		name := resource + ".governance.aip.io"
 		labels, there, err := p.labelsOf(ctx, config, name)
 		switch {
@@ -167,7 +167,7 @@ func (p existingPreflight) allTheirs(ctx context.Context, config *rest.Config, f
 			preview.Uses = append(preview.Uses, "CustomResourceDefinition "+name)
 		}
 	}
-	return foreign == len(kindsOfOurs()) && ours == 0, nil
+	return foreign == len(manifests.Kinds()) && ours == 0, nil
 }
 
 // ErrEnding says that something of an earlier environment is being deleted.
