@@ -97,6 +97,16 @@ func (m *Manager) Observe(ctx context.Context, name string, want Spec) (State, e
 	return m.observe(rel, chrt, want)
 }
 
+// Given returns the values that the release name was given, in a State without a phase: it looks at nothing that the release
+// made. It only reads.
+func (m *Manager) Given(ctx context.Context, name string) (State, error) {
+	rel, err := m.last(ctx, name)
+	if err != nil || rel == nil || rel.Info.Status == helm.StatusUninstalled {
+		return State{}, err
+	}
+	return stateOf(rel), nil
+}
+
 func (m *Manager) observe(rel *helm.Release, chrt *chart.Chart, want Spec) (State, error) {
 	state := stateOf(rel)
 	for name := range want.Labels {

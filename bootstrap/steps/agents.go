@@ -12,7 +12,6 @@ import (
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/keycloak"
-	"github.com/aip-dev/aip-dev/bootstrap/release"
 )
 
 // AddClient returns the plan that lets one more client of e into an environment that is up: what is done for it alone
@@ -278,12 +277,7 @@ func (r *roster) realm(clients []keycloak.Found, audience string) {
 
 // Subjects returns who is in the list of each role in the chart's values.
 func Subjects(ctx context.Context, d Deps, facts bootstrap.Facts) (map[string][]string, error) {
-	g := gateway{deps: d}
-	m, err := g.manager(facts, func(string, ...any) {})
-	if err != nil {
-		return nil, err
-	}
-	state, err := m.Observe(ctx, Release, release.Spec{Chart: g.spec(facts).Chart})
+	state, err := gateway{deps: d}.given(ctx, facts)
 	if err != nil {
 		return nil, err
 	}

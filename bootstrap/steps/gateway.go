@@ -107,6 +107,15 @@ func (g gateway) manager(facts bootstrap.Facts, log func(string, ...any)) (*rele
 	return release.New(release.Options{Config: config, Namespace: Namespace, Log: log, Now: g.deps.Now})
 }
 
+// given returns the values of the chart as they were given.
+func (g gateway) given(ctx context.Context, facts bootstrap.Facts) (release.State, error) {
+	m, err := g.manager(facts, func(string, ...any) {})
+	if err != nil {
+		return release.State{}, err
+	}
+	return m.Given(ctx, Release)
+}
+
 func (g gateway) learn(facts bootstrap.Facts, s release.State) bootstrap.Facts {
 	facts.Gateway = bootstrap.GatewayFacts{
 		URL: fmt.Sprintf("http://localhost:%d", facts.Cluster.GatewayPort), Namespace: Namespace, Release: Release,

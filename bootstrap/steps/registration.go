@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
-	"github.com/aip-dev/aip-dev/bootstrap/release"
 )
 
 // registrationNamespace is where the AgentRegistrations of an environment's agents live: where agents ask for theirs.
@@ -37,16 +36,8 @@ func (r registration) needed(ctx context.Context, facts bootstrap.Facts) (bool, 
 	if client.Role != bootstrap.RoleAgent {
 		return false, nil
 	}
-	g := gateway{env: r.env, deps: r.deps}
-	m, err := g.manager(facts, func(string, ...any) {})
-	if err != nil {
-		return false, err
-	}
-	state, err := m.Observe(ctx, Release, release.Spec{Chart: g.spec(facts).Chart})
-	if err != nil {
-		return false, err
-	}
-	return slices.Contains(state.Names("gateway", "unregisteredAgentPolicy"), "strict"), nil
+	state, err := gateway{deps: r.deps}.given(ctx, facts)
+	return slices.Contains(state.Names("gateway", "unregisteredAgentPolicy"), "strict"), err
 }
 
 // manifest returns the registration: the tokens of the environment's issuer that are the client's act as the agent of its name.
