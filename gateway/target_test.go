@@ -12,15 +12,10 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
-// looked asks as somebody until the look-ups come in time, which on a busy machine they may not.
+// looked asks as somebody how the target is now.
 func (w *world) looked(t *testing.T, who, name string) reply {
 	t.Helper()
-	var got reply
-	eventually(t, func() bool {
-		got = w.as(t, who, "GET", w.path(name, "/target"), "")
-		return got.status != http.StatusServiceUnavailable
-	})
-	return got
+	return w.whenLookedUp(t, who, "GET", w.path(name, "/target"), "")
 }
 
 // targetsLookedAt: reviewers see the target as it is now, beside what was recorded.

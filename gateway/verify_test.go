@@ -14,12 +14,18 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
-// verified asks as an agent until the look-ups come in time, which on a busy machine they may not.
+// verified asks as an agent whether what was approved is still there.
 func (w *world) verified(t *testing.T, who, name, body string) reply {
+	t.Helper()
+	return w.whenLookedUp(t, who, "POST", w.path(name, "/verify"), body)
+}
+
+// whenLookedUp calls until the look-ups of the live state come in time, which on a busy machine they may not.
+func (w *world) whenLookedUp(t *testing.T, who, method, path, body string) reply {
 	t.Helper()
 	var got reply
 	eventually(t, func() bool {
-		got = w.as(t, who, "POST", w.path(name, "/verify"), body)
+		got = w.as(t, who, method, path, body)
 		return got.status != http.StatusServiceUnavailable
 	})
 	return got
