@@ -59,6 +59,7 @@ func (a *app) losses(ctx context.Context, facts bootstrap.Facts, folder state.Fo
 	for _, kind := range []struct{ resource, name string }{
 		{"agentrequests", "AgentRequests, with their decisions"}, {"auditrecords", "AuditRecords, the trail of the requests"},
 		{"safetypolicies", "SafetyPolicies; the samples are made again"}, {"governedresources", "GovernedResources"},
+		{"agentregistrations", "AgentRegistrations"}, {"agentgraduationpolicies", "AgentGraduationPolicies"},
 	} {
 		if n, err := count(ctx, facts, kind.resource); err != nil {
 			row("%s: how many cannot be told, the cluster does not answer", kind.name)

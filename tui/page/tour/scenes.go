@@ -95,10 +95,14 @@ func (c Cast) submit(ctx context.Context, s scene) (wire.RequestState, error) {
 	if err != nil {
 		return state, fmt.Errorf("the agent asks: %w", err)
 	}
-	if s.act != allowed && state.Phase != v1alpha1.PhasePending {
+	switch {
+	case s.act == allowed && state.Phase != v1alpha1.PhaseApproved:
+		return state, fmt.Errorf("%w: phase %s, expected Approved: does a policy speak against %s?", errPlot, state.Phase, s.asks.Action)
+	case s.act != allowed && state.Phase != v1alpha1.PhasePending:
 		return state, fmt.Errorf("%w: phase %s, expected Pending: does policy guard-destructive hold %s?", errPlot, state.Phase, s.asks.Action)
+	default:
+		return state, nil
 	}
-	return state, nil
 }
 
 // errPlot says that the environment is not as the tour needs it.
