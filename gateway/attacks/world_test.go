@@ -93,6 +93,8 @@ type world struct {
 	address string
 	live    client.Client
 	logs    *lines
+	// ended is closed when the gateway has ended.
+	ended chan struct{}
 	// ns is a namespace of the test's own.
 	ns string
 }
@@ -144,8 +146,13 @@ func own(t *testing.T, edit func(*gateway.Options)) *world {
 	o := gateway.Options{Kube: testkit.Kube(t)}
 	edit(&o)
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	w, err := launch(ctx, o)
+	t.Cleanup(func() {
+		cancel()
+		if w != nil {
+			<-w.ended // or it would go on with the requests of the tests that follow
+		}
+	})
 	check(t, err)
 	w.ns = w.namespace(t)
 	return w
@@ -187,7 +194,11 @@ func launch(ctx context.Context, o gateway.Options) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	go func() { _ = s.Run(ctx) }() // its log tells
+	w.ended = make(chan struct{})
+	go func() {
+		defer close(w.ended)
+		_ = s.Run(ctx) // its log tells
+	}()
 	return w, w.ready(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
@@ -31,6 +32,19 @@ type Grade struct {
 	// Request is the name of the request.
 	Request string
 	At      metav1.Time
+	// version is the resource version of its record. Records never change, so it tells which of those that the trail has for the
+	// same second was stored first.
+	// Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+	version string
+}
+
+// before orders verdicts as they were given.
+func (g Grade) before(other Grade) int {
+	stored, err := resourceversion.CompareResourceVersion(g.version, other.version)
+	if err != nil {
+		stored = 0 // of records that no API server has stored the names decide
+	}
+	return cmp.Or(g.At.Compare(other.At.Time), stored, strings.Compare(g.Request, other.Request))
 }
 
 // Counts reports whether a record of the audit trail counts for an agent's record: a verdict on its diagnosis by a reviewer
@@ -66,9 +80,7 @@ func Count(trail []*v1alpha1.AuditRecord) []Record {
 	}
 	out := make([]Record, 0, len(of))
 	for _, r := range of {
-		slices.SortFunc(r.Grades, func(a, b Grade) int {
-			return cmp.Or(a.At.Compare(b.At.Time), strings.Compare(a.Request, b.Request))
-		})
+		slices.SortFunc(r.Grades, Grade.before)
 		out = append(out, *r)
 	}
 	slices.SortFunc(out, func(a, b Record) int { return strings.Compare(a.Agent, b.Agent) })
@@ -82,7 +94,7 @@ func (r *Record) add(a *v1alpha1.AuditRecord) {
 	switch a.Spec.Event {
 	case v1alpha1.AuditVerdictSubmitted:
 		r.Grades = append(r.Grades, Grade{
-			Verdict: a.Spec.Annotations[v1alpha1.AuditVerdict], Request: a.Spec.AgentRequestRef, At: a.Spec.Timestamp,
+			Verdict: a.Spec.Annotations[v1alpha1.AuditVerdict], Request: a.Spec.AgentRequestRef, At: a.Spec.Timestamp, version: a.ResourceVersion,
 		})
 	case v1alpha1.AuditRequestCompleted:
 		r.Executed++

@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,20 @@ func record(trails ...[]*v1alpha1.AuditRecord) trust.Record {
 		return found[0]
 	}
 	return trust.Record{Agent: agent}
+}
+
+// TestSameSecond: the trail has seconds, so of two verdicts in one second the one that was stored later is the last.
+func TestSameSecond(t *testing.T) {
+	t.Parallel()
+	first, last := verdict(0, v1alpha1.VerdictCorrect, "reviewer", ""), verdict(0, v1alpha1.VerdictIncorrect, "reviewer", "")
+	first.ResourceVersion, last.ResourceVersion = "99", "100"
+	first.Spec.AgentRequestRef, last.Spec.AgentRequestRef = "b", "a"
+	for _, trail := range [][]*v1alpha1.AuditRecord{{first, last}, {last, first}} {
+		of := record(trail)
+		if got := of.Summary().RecentVerdicts; !slices.Equal(got, []string{"b", "a"}) {
+			t.Errorf("verdicts %v, want that of b first", got)
+		}
+	}
 }
 
 // TestCount: what is the agent's own word, or no fault of its diagnosis, does not count.
