@@ -133,36 +133,7 @@ func inEnvironment(t *testing.T, name string) (command func(string) *exec.Cmd, r
 // TestQueue decides requests in a real terminal against a real environment, and loses the gateway meanwhile.
 func TestQueue(t *testing.T) {
 	t.Parallel()
-	program, err := filepath.Abs("../../bin/aip-dev")
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, err := os.MkdirTemp("", "aip-e2e-") //nolint:usetesting // sockets have short paths
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := func(line string) *exec.Cmd {
-		c := exec.Command(program, strings.Fields(line)...)
-		c.Env = append(os.Environ(), "XDG_STATE_HOME="+state, "TERM=xterm-256color", "NO_COLOR=")
-		return c
-	}
-	run := func(line string) string {
-		t.Helper()
-		out, err := command(line).CombinedOutput()
-		if err != nil {
-			t.Fatalf("aip-dev %s: %v\n%s", line, err, out)
-		}
-		return string(out)
-	}
-	w := watch(state, "")
-	t.Cleanup(func() {
-		for _, err := range w.end(state) {
-			t.Error(err)
-		}
-		_ = command("down --name queue").Run() // the test may have failed before it was up
-		_ = os.RemoveAll(state)                // a folder below the temporary folder
-	})
-	run("up --cluster embedded --tui=never --name queue" + freePorts(t))
+	command, run := inEnvironment(t, "queue")
 
 	c := command("tui --name queue")
 	term := openTerminal(t, c, 80, 24)
