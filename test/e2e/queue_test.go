@@ -21,8 +21,10 @@ type terminal struct {
 	t      *testing.T
 	file   *os.File
 	screen vt10x.Terminal
-	mu     sync.Mutex
-	raw    bytes.Buffer
+	// ended is closed when all programs have left the terminal and everything that they wrote was read.
+	ended chan struct{}
+	mu    sync.Mutex
+	raw   bytes.Buffer
 }
 
 func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
@@ -31,7 +33,7 @@ func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{t: t, file: file, screen: vt10x.New(vt10x.WithSize(int(columns), int(lines)))}
+	term := &terminal{t: t, file: file, screen: vt10x.New(vt10x.WithSize(int(columns), int(lines))), ended: make(chan struct{})}
 	t.Cleanup(func() {
 		term.mu.Lock()
 		defer term.mu.Unlock()
@@ -40,6 +42,7 @@ func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
 		}
 	})
 	go func() {
+		defer close(term.ended)
 		block := make([]byte, 4096)
 		for {
 			n, err := file.Read(block)
@@ -183,8 +186,7 @@ func TestQueue(t *testing.T) {
 	if err := c.Wait(); err != nil {
 		t.Errorf("q: %v", err)
 	}
-	term.mu.Lock()
-	defer term.mu.Unlock()
+	<-term.ended
 	if !bytes.Contains(term.raw.Bytes(), []byte("\x1b[?1049l")) {
 		t.Error("the terminal was not given back")
 	}
