@@ -35,9 +35,7 @@ func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
 	}
 	term := &terminal{t: t, file: file, screen: vt10x.New(vt10x.WithSize(int(columns), int(lines))), ended: make(chan struct{})}
 	t.Cleanup(func() {
-		term.mu.Lock()
-		defer term.mu.Unlock()
-		if tokens.Match(term.raw.Bytes()) {
+		if tokens.MatchString(term.written()) {
 			t.Error("there was a token on the terminal")
 		}
 	})
@@ -56,6 +54,19 @@ func openTerminal(t *testing.T, c *exec.Cmd, columns, lines uint16) *terminal {
 		}
 	}()
 	return term
+}
+
+// written is all that the program has written to its terminal so far.
+func (term *terminal) written() string {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return term.raw.String()
+}
+
+// last is all that the program wrote to its terminal until it ended.
+func (term *terminal) last() string {
+	<-term.ended
+	return term.written()
 }
 
 // until waits until the screen shows text.
@@ -186,8 +197,7 @@ func TestQueue(t *testing.T) {
 	if err := c.Wait(); err != nil {
 		t.Errorf("q: %v", err)
 	}
-	<-term.ended
-	if !bytes.Contains(term.raw.Bytes(), []byte("\x1b[?1049l")) {
+	if !strings.Contains(term.last(), "\x1b[?1049l") {
 		t.Error("the terminal was not given back")
 	}
 }
@@ -222,9 +232,7 @@ func TestTwoReviewers(t *testing.T) {
 	first.until("To decide 8")
 	second.until("To decide 8")
 	for _, term := range []*terminal{first, second} {
-		term.mu.Lock()
-		raw := term.raw.String()
-		term.mu.Unlock()
+		raw := term.written()
 		if strings.Contains(raw, "\x1b]52;") || strings.Contains(raw, "\x1b]0;approved") || strings.Contains(raw, "\u202e") {
 			t.Error("an agent's control characters reached the terminal")
 		}
