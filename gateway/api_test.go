@@ -188,6 +188,11 @@ func safetyPolicies(t *testing.T, w *world) {
 	eventually(t, func() bool {
 		return strings.Contains(w.as(t, admin1, "GET", path+in, "").want(t, http.StatusOK, `"kind":"SafetyPolicyList"`).body, `"name":"p"`)
 	})
+	w.as(t, admin1, "GET", path, "").want(t, http.StatusOK, `"items":[`)
+	if got := w.as(t, admin1, "GET", path+"?allNamespaces=true", "").want(t, http.StatusOK, `"name":"p"`); !strings.Contains(got.body, `"namespace":"`+ns+`"`) {
+		t.Errorf("no policy of namespace %s in %s", ns, got.body)
+	}
+	w.as(t, admin1, "GET", path+"?allNamespaces=maybe", "").want(t, http.StatusBadRequest, "invalid allNamespaces")
 	w.as(t, admin1, "PUT", path+"/p"+in, policy("p", `request.spec.action == "seldom"`)).want(t, http.StatusOK, "seldom")
 	w.as(t, admin1, "PUT", path+"/p"+in, policy("q", never)).want(t, http.StatusBadRequest, "the path says")
 	w.as(t, admin1, "PUT", path+"/q"+in, policy("q", never)).want(t, http.StatusNotFound, `{"error":"SafetyPolicy not found"}`)

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -29,18 +28,12 @@ type auditQuery struct {
 // readAuditQuery reads the filters of GET /audit-records.
 func readAuditQuery(r *http.Request) (auditQuery, error) {
 	values := r.URL.Query()
-	out := auditQuery{namespace: cmp.Or(values.Get("namespace"), defaultNamespace), request: values.Get("agentRequest")}
-	if err := checkNamespace(out.namespace); err != nil {
-		return out, err
-	}
-	all, err := readBool(values, "allNamespaces")
-	if err != nil {
-		return out, err
-	}
-	if all {
-		out.namespace = ""
-	}
+	out := auditQuery{request: values.Get("agentRequest")}
 	var after string
+	var err error
+	if out.namespace, err = readNamespaces(values); err != nil {
+		return out, err
+	}
 	if out.limit, after, out.paged, err = readPage(values); err != nil || after == "" {
 		return out, err
 	}

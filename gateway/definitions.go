@@ -33,7 +33,7 @@ type kind[T store.Definition] struct {
 	check func(ctx context.Context, fresh, old T) error
 	// stored, when not nil, does what is left to do once the caller has made an object.
 	stored func(ctx context.Context, who caller, object T) error
-	// list returns the stored objects of a namespace as the answer to a list.
+	// list returns the stored objects of a namespace, all when it is empty, as the answer to a list.
 	list func(ctx context.Context, namespace string) (any, error)
 	// sample is one object and a list of them, for the document of the API.
 	sample, samples any
@@ -85,8 +85,8 @@ func (k kind[T]) routes() []route {
 			API: api{Query: query, Body: k.sample, Answers: answers{http.StatusCreated: k.sample}, Refuses: []int{400, 409, 413, 422}},
 		},
 		{
-			Method: http.MethodGet, Path: k.path, Needs: reads, Serve: handle(s, k.readNamespace, k.all), Does: "list every " + k.name,
-			API: api{Query: query, Answers: answers{http.StatusOK: k.samples}, Refuses: []int{400}},
+			Method: http.MethodGet, Path: k.path, Needs: reads, Serve: handle(s, k.readListed, k.all), Does: "list every " + k.name,
+			API: api{Query: k.listParameters(), Answers: answers{http.StatusOK: k.samples}, Refuses: []int{400}},
 		},
 		{
 			Method: http.MethodGet, Path: one, Needs: reads, Serve: handle(s, k.readKey, k.get), Does: "one " + k.name,
@@ -108,6 +108,21 @@ func (k kind[T]) parameters() []parameter {
 		return []parameter{namespaceParameter()}
 	}
 	return nil
+}
+
+func (k kind[T]) listParameters() []parameter {
+	if k.namespaced {
+		return append(k.parameters(), allNamespacesParameter())
+	}
+	return nil
+}
+
+// readListed reads the namespace of the query; it is empty for all namespaces, and for kinds without namespaces.
+func (k kind[T]) readListed(r *http.Request) (string, error) {
+	if !k.namespaced {
+		return "", nil
+	}
+	return readNamespaces(r.URL.Query())
 }
 
 // readNamespace reads the namespace of the query; it is empty for kinds without namespaces.

@@ -22,14 +22,16 @@ func (s *Server) graduationPolicies() []route {
 }
 
 func (s *Server) listGraduation(ctx context.Context, namespace string) (any, error) {
-	out := []v1alpha1.AgentGraduationPolicy{}
-	found, err := s.store.GraduationPolicy(ctx, namespace)
-	if err != nil || found == nil {
-		return out, err //nolint:wrapcheck // problemOf knows the store's errors
+	found, err := s.store.GraduationPolicies(ctx, namespace)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // problemOf knows the store's errors
 	}
-	policy := *found
-	policy.TypeMeta = typeOf("AgentGraduationPolicy")
-	return append(out, policy), nil
+	out := make([]v1alpha1.AgentGraduationPolicy, len(found))
+	for i := range found {
+		out[i] = found[i]
+		out[i].TypeMeta = typeOf("AgentGraduationPolicy")
+	}
+	return out, nil
 }
 
 // checkGraduation refuses a policy that would not count, and durations that the schema takes and nobody can wait for.

@@ -43,6 +43,10 @@ func TestGraduationPolicies(t *testing.T) { //nolint:paralleltest // see start
 		got := w.as(t, admin1, "GET", path+in, "").want(t, http.StatusOK, `[{"kind":"AgentGraduationPolicy"`)
 		return strings.Contains(got.body, `"count":7`)
 	})
+	everywhere := w.as(t, admin1, "GET", path+"?allNamespaces=true", "").want(t, http.StatusOK, "")
+	if !strings.Contains(everywhere.body, `"namespace":"`+w.ns+`"`) {
+		t.Errorf("no policy of namespace %s in %s", w.ns, everywhere.body)
+	}
 	for _, subject := range []string{agent1, reviewer1} {
 		w.as(t, subject, "GET", path+in, "").want(t, http.StatusForbidden, "admin role required")
 	}

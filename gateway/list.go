@@ -43,25 +43,31 @@ type query struct {
 func readQuery(r *http.Request) (query, error) {
 	values := r.URL.Query()
 	out := query{
-		namespace:      cmp.Or(values.Get("namespace"), defaultNamespace),
 		agent:          store.LabelValue(values.Get("agentIdentity")),
 		correlation:    store.LabelValue(values.Get("correlationID")),
 		classification: store.LabelValue(values.Get("classification")),
 	}
-	if err := checkNamespace(out.namespace); err != nil {
+	var err error
+	if out.namespace, err = readNamespaces(values); err != nil {
 		return out, err
-	}
-	all, err := readBool(values, "allNamespaces")
-	if err != nil {
-		return out, err
-	}
-	if all {
-		out.namespace = ""
 	}
 	if out.phases, err = readPhases(values.Get("phase")); err != nil {
 		return out, err
 	}
 	return out, out.readPage(values)
+}
+
+// readNamespaces reads the namespace that a list is about; it is empty for all namespaces.
+func readNamespaces(values url.Values) (string, error) {
+	namespace := cmp.Or(values.Get("namespace"), defaultNamespace)
+	if err := checkNamespace(namespace); err != nil {
+		return "", err
+	}
+	all, err := readBool(values, "allNamespaces")
+	if all {
+		namespace = ""
+	}
+	return namespace, err
 }
 
 func readBool(values url.Values, name string) (bool, error) {

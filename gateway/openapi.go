@@ -58,9 +58,13 @@ func lastEventParameter() parameter {
 	return parameter{name: "Last-Event-ID", does: "id of the last event that the reader has; it gets what came after", header: true}
 }
 
+func allNamespacesParameter() parameter {
+	return parameter{name: "allNamespaces", does: "true asks for all namespaces"}
+}
+
 func pageParameters() []parameter {
 	return []parameter{
-		namespaceParameter(), {name: "allNamespaces", does: "true asks for all namespaces"},
+		namespaceParameter(), allNamespacesParameter(),
 		{name: "limit", does: "how many a page has; the answer is then an object with items and continue"},
 		{name: "continue", does: "the continue of the page before"},
 	}

@@ -45,12 +45,12 @@ func entries(o Options, look theme.Theme, do page.Do) []page.Entry {
 	return all
 }
 
-// readPolicies reads the policies of the default namespace; nil when nobody may.
+// readPolicies reads the policies of all namespaces, which all apply; nil when nobody may.
 func (o Options) readPolicies() func(context.Context) ([]v1alpha1.SafetyPolicy, error) {
 	if o.Policies == nil {
 		return nil
 	}
 	return func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) {
-		return o.Policies.SafetyPolicies(ctx, "") //nolint:wrapcheck // the reader drops it
+		return o.Policies.AllSafetyPolicies(ctx) //nolint:wrapcheck // the reader drops it
 	}
 }

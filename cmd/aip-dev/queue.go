@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
-	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
@@ -127,7 +126,7 @@ func (a *app) mayGrant(s *session.Session, o queueOptions) error {
 func (a *app) plainQueue(ctx context.Context, g *client.Client, s *session.Session, decisions *journal.Journal, o queueOptions) error {
 	p := plain.Options{Gateway: g, Journal: decisions, Environment: a.name, In: a.in, Out: a.out, Now: a.now, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly}
 	if admin := adminOf(s); admin != nil {
-		p.Policies = func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) { return admin.SafetyPolicies(ctx, "") }
+		p.Policies = admin.AllSafetyPolicies
 	}
 	err := plain.Run(ctx, p)
 	if errors.Is(err, context.Canceled) {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
@@ -12,6 +13,13 @@ import (
 func (c *Client) SafetyPolicies(ctx context.Context, namespace string) ([]v1alpha1.SafetyPolicy, error) {
 	var out v1alpha1.SafetyPolicyList
 	err := c.call(ctx, http.MethodGet, "/safety-policies", inNamespace(namespace), nil, &out)
+	return out.Items, err
+}
+
+// AllSafetyPolicies returns the policies of all namespaces. They all apply to every request.
+func (c *Client) AllSafetyPolicies(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) {
+	var out v1alpha1.SafetyPolicyList
+	err := c.call(ctx, http.MethodGet, "/safety-policies", url.Values{"allNamespaces": {"true"}}, nil, &out)
 	return out.Items, err
 }
 

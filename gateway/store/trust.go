@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,6 +77,18 @@ func (s *Store) GraduationPolicy(ctx context.Context, namespace string) (*v1alph
 		return nil, nil //nolint:nilnil // no policy is an answer
 	}
 	return &p, err
+}
+
+// GraduationPolicies returns the AgentGraduationPolicies that count of a namespace (of all when empty), as the cache has
+// them, by namespace.
+func (s *Store) GraduationPolicies(ctx context.Context, namespace string) ([]v1alpha1.AgentGraduationPolicy, error) {
+	var list v1alpha1.AgentGraduationPolicyList
+	if err := s.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, classify("list AgentGraduationPolicies", err)
+	}
+	count := slices.DeleteFunc(list.Items, func(p v1alpha1.AgentGraduationPolicy) bool { return p.Name != v1alpha1.GraduationPolicyName })
+	slices.SortFunc(count, func(a, b v1alpha1.AgentGraduationPolicy) int { return strings.Compare(a.Namespace, b.Namespace) })
+	return count, nil
 }
 
 // Gate returns what trust in an agent lets it do in a namespace with a target that g governs; nil when the target asks for no

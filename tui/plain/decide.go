@@ -292,7 +292,7 @@ func (d *desk) policies(ctx context.Context, _ string) {
 	}
 	for i := range all {
 		for _, r := range all[i].Spec.Rules {
-			d.say("%s, rule %s: %s when %s", safetext.ID(all[i].Name), safetext.ID(r.Name), safetext.ID(r.Action), safetext.Line(r.Expression))
+			d.say("%s/%s, rule %s: %s when %s", safetext.ID(all[i].Namespace), safetext.ID(all[i].Name), safetext.ID(r.Name), safetext.ID(r.Action), safetext.Line(r.Expression))
 		}
 	}
 	d.say("%d policies.", len(all))

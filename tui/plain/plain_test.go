@@ -2,7 +2,6 @@ package plain_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"path/filepath"
 	"strings"
@@ -29,7 +28,7 @@ func talkKept(t *testing.T, g *fakegateway.Gateway, kept *journal.Journal, readO
 	var out bytes.Buffer
 	err := plain.Run(t.Context(), plain.Options{
 		Gateway: g, Journal: kept, In: strings.NewReader(strings.Join(lines, "\n") + "\n"), Out: &out, Now: time.Now, ReadOnly: readOnly,
-		Policies: func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error) { return g.SafetyPolicies(ctx, "") },
+		Policies: g.AllSafetyPolicies,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -35,11 +35,7 @@ func Explain(r *v1alpha1.AgentRequest, policies []v1alpha1.SafetyPolicy) []Rule 
 	known := vocabulary(r)
 	var rules []Rule
 	for _, result := range results {
-		for i := range policies {
-			p := &policies[i]
-			if p.Name != result.PolicyName {
-				continue
-			}
+		for _, p := range called(policies, result) {
 			for _, rule := range p.Spec.Rules {
 				if rule.Name == result.RuleName {
 					rules = append(rules, Rule{
@@ -51,6 +47,24 @@ func Explain(r *v1alpha1.AgentRequest, policies []v1alpha1.SafetyPolicy) []Rule 
 		}
 	}
 	return rules
+}
+
+// called returns the policies that a result may be of: it has their name without their namespace. Of several that are
+// called the same, those count that are as old as the one that spoke.
+func called(policies []v1alpha1.SafetyPolicy, result v1alpha1.PolicyResult) []*v1alpha1.SafetyPolicy {
+	var named, same []*v1alpha1.SafetyPolicy
+	for i := range policies {
+		if p := &policies[i]; p.Name == result.PolicyName {
+			named = append(named, p)
+			if p.Generation == result.PolicyGeneration {
+				same = append(same, p)
+			}
+		}
+	}
+	if len(named) > 1 && len(same) > 0 {
+		return same
+	}
+	return named
 }
 
 // path finds what an expression reads.

@@ -35,6 +35,12 @@ func TestExplain(t *testing.T) {
 	if joined := strings.Join(values, " "); joined != want {
 		t.Errorf("found %s\nwant  %s", joined, want)
 	}
+	other := p
+	other.Namespace, other.Generation = "elsewhere", 3
+	other.Spec.Rules = []v1alpha1.Rule{{Name: "needs-human", Action: "RequireApproval", Expression: "true"}}
+	if both := record.Explain(r, []v1alpha1.SafetyPolicy{p, other}); len(both) != 1 || both[0].Expression != "true" || both[0].Newer {
+		t.Errorf("of two policies with one name the one that spoke is not the one that is shown: %+v", both)
+	}
 	lines := strings.Join(record.Lines(r, record.Options{Look: plain(), Zone: time.UTC, Width: 80, Why: got}), "\n")
 	for _, part := range []string{"guard, rule needs-human: RequireApproval", `request.spec.action in ["delete"]`, "target.activeEndpointCount = 2", "changed since"} {
 		if !strings.Contains(lines, part) {

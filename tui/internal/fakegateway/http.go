@@ -27,7 +27,7 @@ func (g *Gateway) Handler() http.Handler {
 		answer(w, all, err)
 	})
 	mux.HandleFunc("GET /safety-policies", func(w http.ResponseWriter, r *http.Request) {
-		all, err := g.SafetyPolicies(r.Context(), "")
+		all, err := g.AllSafetyPolicies(r.Context())
 		answer(w, v1alpha1.SafetyPolicyList{Items: all}, err)
 	})
 	mux.HandleFunc("GET /audit-records", func(w http.ResponseWriter, r *http.Request) {

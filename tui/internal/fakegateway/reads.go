@@ -14,8 +14,8 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
-// SafetyPolicies answers GET /safety-policies with the policy that all samples are held by.
-func (g *Gateway) SafetyPolicies(context.Context, string) ([]v1alpha1.SafetyPolicy, error) {
+// AllSafetyPolicies answers GET /safety-policies with the policy that all samples are held by.
+func (g *Gateway) AllSafetyPolicies(context.Context) ([]v1alpha1.SafetyPolicy, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var p v1alpha1.SafetyPolicy

@@ -83,9 +83,9 @@ func (o Options) check(tea.KeyMsg, *browse.Row) (browse.Question, tea.Cmd) {
 
 // remove asks once more.
 func (o Options) remove(_ tea.KeyMsg, row *browse.Row) (browse.Question, tea.Cmd) {
-	name := row.Cells[0]
-	return form.NewConfirm(o.Look, "remove SafetyPolicy "+safetext.ID(name)+"?", "Requests that wait are evaluated again at once: what only it held back goes on.", "remove",
+	namespace, name := row.Cells[0], row.Cells[1]
+	return form.NewConfirm(o.Look, "remove SafetyPolicy "+safetext.ID(namespace+"/"+name)+"?", "Requests that wait are evaluated again at once: what only it held back goes on.", "remove",
 		func() tea.Cmd {
-			return run.Start(run.Step{Args: run.Args("policy remove", name, o.as()...), Does: "remove"})
+			return run.Start(run.Step{Args: run.Args("policy remove", name, append(o.as(), "--namespace", namespace)...), Does: "remove"})
 		}), nil
 }

@@ -19,7 +19,7 @@ import (
 
 // Source has the policies. *client.Client satisfies it.
 type Source interface {
-	SafetyPolicies(ctx context.Context, namespace string) ([]v1alpha1.SafetyPolicy, error)
+	AllSafetyPolicies(ctx context.Context) ([]v1alpha1.SafetyPolicy, error)
 }
 
 // Options are what the page is made of.
@@ -41,9 +41,9 @@ func New(o Options) *browse.Page {
 	return browse.New(browse.Options{
 		Title: "Policies", Look: o.Look, Do: o.Do, Every: every, Actions: o.actions(),
 		Empty:   "no policy: what no rule matches is decided by the gateway's --default-action",
-		Columns: []browse.Column{{Title: "NAME", Width: 26}, {Title: "VALID", Width: 7}, {Title: "RULES", Width: 5}, {Title: "FIRST RULE"}},
+		Columns: []browse.Column{{Title: "NAMESPACE", Width: 10}, {Title: "NAME", Width: 22}, {Title: "VALID", Width: 7}, {Title: "RULES", Width: 5}, {Title: "FIRST RULE"}},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
-			all, err := o.Source.SafetyPolicies(ctx, "")
+			all, err := o.Source.AllSafetyPolicies(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("read the policies: %w", err)
 			}
@@ -58,7 +58,10 @@ func New(o Options) *browse.Page {
 
 func row(p *v1alpha1.SafetyPolicy) browse.Row {
 	valid, level := "unknown", page.Info
-	detail := []browse.Line{{Title: p.Name}, {Name: "failure mode", Value: p.Spec.FailureMode}, {Name: "generation", Value: fmt.Sprint(p.Generation)}}
+	detail := []browse.Line{
+		{Title: p.Name}, {Name: "namespace", Value: p.Namespace}, {Name: "failure mode", Value: p.Spec.FailureMode},
+		{Name: "generation", Value: fmt.Sprint(p.Generation)},
+	}
 	if c := meta.FindStatusCondition(p.Status.Conditions, "Valid"); c != nil {
 		valid = "yes"
 		if c.Status != metav1.ConditionTrue {
@@ -85,5 +88,5 @@ func row(p *v1alpha1.SafetyPolicy) browse.Row {
 	if text, err := yaml.Marshal(p.Spec); err == nil {
 		detail = append(detail, browse.Line{Title: "YAML", Value: string(text)})
 	}
-	return browse.Row{ID: string(p.UID), Level: level, Detail: detail, Cells: []string{p.Name, valid, fmt.Sprint(len(p.Spec.Rules)), first}}
+	return browse.Row{ID: string(p.UID), Level: level, Detail: detail, Cells: []string{p.Namespace, p.Name, valid, fmt.Sprint(len(p.Spec.Rules)), first}}
 }
