@@ -147,12 +147,17 @@ func fieldsTwice(t *testing.T, w *world) {
 func measured(t *testing.T, w *world) {
 	w.as(t, reviewer1, "GET", w.path("no-such-request", ""), "").want(t, http.StatusNotFound, "")
 	w.as(t, agent1, "BREW", "/coffee/7", "")
-	got := w.do(t, "GET", "/metrics", "", "").want(t, http.StatusOK, "")
+	w.submit(t, agent1, "measured")
+	var got reply
+	eventually(t, func() bool { // the phase is counted after the agent was answered
+		got = w.do(t, "GET", "/metrics", "", "").want(t, http.StatusOK, "")
+		return strings.Contains(got.body, `aip_agentrequest_total{phase="Approved"}`)
+	})
 	for _, want := range []string{
 		`aip_gateway_request_total{method="GET",path="GET /agent-requests/{name}",status_code="404"}`,
 		`aip_gateway_request_duration_seconds_bucket{method="POST",path="POST /agent-requests",status_code="201",le="0.005"}`,
 		`aip_gateway_request_total{method="",path="/__unmatched__",status_code="404"}`,
-		`aip_agentrequest_total{phase="Approved"}`, `aip_agentrequest_evaluation_duration_seconds_count`, "aip_agentrequest_active ", "aip_opslock_active ",
+		`aip_agentrequest_evaluation_duration_seconds_count`, "aip_agentrequest_active ", "aip_opslock_active ",
 		"aip_opslock_contention_total ", "aip_opslock_expired_total ",
 	} {
 		if !strings.Contains(got.body, want) {
