@@ -51,26 +51,43 @@ func newEvents(w http.ResponseWriter) *events {
 // send writes one event with v as JSON, which never holds a line break. A reader that comes back tells the id of the last
 // event that it has; an empty id leaves that as it was.
 func (e *events) send(kind, id string, v any) error {
+	if err := e.add(kind, id, v); err != nil {
+		return err
+	}
+	return e.flush()
+}
+
+// together is how many bytes of events are written at once, where many come at once.
+const together = 64 << 10
+
+// add is send for an event after which others come at once. The last of them is followed by flush.
+func (e *events) add(kind, id string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	e.frame.Reset()
 	if id != "" {
 		fmt.Fprintf(&e.frame, "id: %s\n", id)
 	}
 	fmt.Fprintf(&e.frame, "event: %s\ndata: %s\n\n", kind, data)
+	if e.frame.Len() < together {
+		return nil
+	}
 	return e.flush()
 }
 
 // comment writes a line that readers ignore; it keeps proxies from closing a quiet stream.
 func (e *events) comment(text string) error {
-	e.frame.Reset()
 	fmt.Fprintf(&e.frame, ": %s\n\n", text)
 	return e.flush()
 }
 
+// flush writes what was added.
 func (e *events) flush() error {
+	defer e.frame.Reset()
+	if e.frame.Len() == 0 {
+		return nil
+	}
 	_ = e.control.SetWriteDeadline(time.Now().Add(eventTimeout)) // a writer without deadlines is a test's
 	if _, err := e.w.Write(e.frame.Bytes()); err != nil {
 		return fmt.Errorf("write event: %w", err)

@@ -92,11 +92,11 @@ func (l *listEvents) sendBatch(batch []wire.Event) error {
 		default:
 			l.synced = true
 		}
-		if err := l.send(e.Type, l.id(), data); err != nil {
+		if err := l.add(e.Type, l.id(), data); err != nil {
 			return err
 		}
 	}
-	return nil
+	return l.flush()
 }
 
 // id returns the id of the event that is sent now. What exists at the start comes in no order, so a reader that has only

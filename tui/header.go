@@ -83,6 +83,8 @@ func (r *root) connection() (string, lipgloss.Style) {
 		return r.look.Live + " live", r.look.Good
 	case s.Mode == feed.Polling:
 		return r.look.Polling + " polling", r.look.Soon
+	case s.Mode == feed.Connecting && !s.Complete && s.Loading > 0:
+		return fmt.Sprintf("%s reading, %d so far", r.look.Unknown, s.Loading), r.look.Soon
 	case s.Mode == feed.Connecting:
 		return r.look.Unknown + " connecting", r.look.Soon
 	case s.Refused:

@@ -68,7 +68,8 @@ type Snapshot struct {
 	Items []Item
 	// Revision changes whenever Items do.
 	Revision uint64
-	// Complete says that Items once were the whole answer of the gateway. It stays true while the gateway is away.
+	// Complete says that Items once were the whole answer of the gateway. It stays true while the gateway is away. Before,
+	// Items are what was read so far.
 	Complete bool
 	// Loading counts the requests of an answer that is not complete yet.
 	Loading int

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway/client"
+	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
 )
@@ -106,6 +108,48 @@ func TestLive(t *testing.T) {
 		})
 		if s.Items[1].Name != "r-0002" {
 			b.Errorf("items: %v", names(s))
+		}
+	})
+}
+
+// unhurried is a gateway whose streams take their time.
+type unhurried struct{ *fakegateway.Gateway }
+
+func (u unhurried) Watch(ctx context.Context, o client.ListOptions, each func(wire.Event) error) error {
+	return u.Gateway.Watch(ctx, o, func(e wire.Event) error {
+		time.Sleep(time.Millisecond)
+		return each(e)
+	})
+}
+
+// What was read is shown before everything was, a few times, and nothing can be decided by it.
+func TestFirstAnswerIsShownWhileItComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const all = 3000
+		g := fakegateway.New(time.Now, "aip-reviewer-1", "reviewer")
+		for i := range all {
+			g.Put(pending(i))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f := feed.New(unhurried{g}, time.Now)
+		go f.Run(ctx)
+		b := bench{t, g, f}
+		revisions := map[uint64]bool{}
+		s, took := b.until(time.Second, "something to read", func(s feed.Snapshot) bool { return len(s.Items) > 0 })
+		if took > 200*time.Millisecond || s.Complete || s.Current() || len(s.Items) >= all {
+			t.Errorf("first after %s: %d items, complete %t, current %t", took, len(s.Items), s.Complete, s.Current())
+		}
+		s, _ = b.until(time.Minute, "everything", func(s feed.Snapshot) bool {
+			revisions[s.Revision] = true
+			return s.Complete
+		})
+		if len(s.Items) != all || !s.Current() || s.Items[all-1].Arrival != 0 {
+			t.Errorf("at the end: %d items, current %t, arrival %d", len(s.Items), s.Current(), s.Items[all-1].Arrival)
+		}
+		if len(revisions) > 10 {
+			t.Errorf("the list was made %d times for one answer", len(revisions))
 		}
 	})
 }

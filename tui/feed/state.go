@@ -46,9 +46,24 @@ func (s *state) apply(e wire.Event) {
 	case s.loading != nil:
 		s.loading[key] = e.Object
 		s.shown.Loading = len(s.loading)
+		s.preview(e.Object)
 	default:
 		s.put(e.Object)
 	}
+}
+
+// firstShown is how many requests of the first answer are shown as soon as they are there.
+const firstShown = 50
+
+// preview takes in a request of the first answer before that is complete, so that there is something to read. What is shown
+// is made anew each time that it doubled, because that takes longer the more there are.
+func (s *state) preview(r *v1alpha1.AgentRequest) {
+	if s.shown.Complete {
+		return
+	}
+	stale := s.stale
+	s.put(r)
+	s.stale = stale || len(s.items) >= max(firstShown, 2*len(s.shown.Items))
 }
 
 // complete ends the answer that begin started: what it did not mention is gone.
@@ -61,6 +76,7 @@ func (s *state) complete(mode Mode) {
 			s.remove(key)
 		}
 	}
+	s.stale = s.stale || len(s.added) > 0
 	s.loading, s.shown.Loading = nil, 0
 	s.shown.Complete = true
 	s.connected(mode)

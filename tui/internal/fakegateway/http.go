@@ -65,6 +65,7 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request) {
 	if err := flush(); err != nil {
 		return // the reader is gone
 	}
+	synced := false
 	// An error here means that the reader is gone or the stream was ended; the connection closes either way.
 	_ = g.Watch(r.Context(), client.ListOptions{}, func(e wire.Event) error {
 		data := []byte("{}")
@@ -76,6 +77,9 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e.Type, data); err != nil {
 			return fmt.Errorf("write the event: %w", err)
+		}
+		if synced = synced || e.Type == wire.EventSynced; !synced {
+			return nil // more comes at once
 		}
 		return flush()
 	})

@@ -66,9 +66,13 @@ func (r *rest) end(msg rested) {
 // accept takes in a new snapshot.
 func (q *Queue) accept(s feed.Snapshot) tea.Cmd {
 	changed := s.Revision != q.snapshot.Revision || s.Complete != q.snapshot.Complete
+	first := !q.snapshot.Complete && !q.touched
 	q.snapshot = s
 	if !changed {
 		return nil
+	}
+	if first {
+		q.cursor = cursor{} // what comes first is known when everything was read
 	}
 	return q.renew()
 }

@@ -118,6 +118,12 @@ func (d *desk) sent(n int) []call {
 // refresh gives the queue a snapshot of what the gateway has, as the feed does.
 func (d *desk) refresh() {
 	d.Helper()
+	d.read(true)
+}
+
+// read is refresh for an answer that may not be complete.
+func (d *desk) read(complete bool) {
+	d.Helper()
 	all, err := d.gateway.List(d.Context(), client.ListOptions{})
 	if err != nil {
 		d.Fatal(err)
@@ -141,7 +147,7 @@ func (d *desk) refresh() {
 		}
 	}
 	slices.SortFunc(items, feed.Compare)
-	d.snapshot.Items, d.snapshot.Complete = items, true
+	d.snapshot.Items, d.snapshot.Complete = items, complete
 	d.snapshot.Revision++
 	d.Send(d.snapshot)
 }

@@ -11,6 +11,7 @@ func (q *Queue) pointAt(msg tea.MouseMsg) {
 	if q.Prompt() != nil {
 		return
 	}
+	q.touched = true
 	q.noteRead()
 	if !q.overList(msg) {
 		q.preview.pager.Scroll(wheelLines * notch(msg))

@@ -72,8 +72,10 @@ type Queue struct {
 	looked map[types.UID]struct{}
 
 	cursor cursor
-	window list.Window
-	rest   rest
+	// touched says that the user did something.
+	touched bool
+	window  list.Window
+	rest    rest
 
 	preview preview
 	rivals  rivals
@@ -174,6 +176,7 @@ func (q *Queue) update(msg tea.Msg) tea.Cmd {
 
 // take hands a key to what is open, and else to the list.
 func (q *Queue) take(msg tea.KeyMsg) tea.Cmd {
+	q.touched = true
 	switch {
 	case q.form != nil:
 		return q.typeReason(msg)

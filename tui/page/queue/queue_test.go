@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/internal/drive"
 	"github.com/aip-dev/aip-dev/tui/page"
 )
@@ -198,3 +199,38 @@ func TestView(t *testing.T) {
 }
 
 var _ page.Prompter = (*Queue)(nil)
+
+// While the first answer is still being read, the cursor is on what comes first of it, unless the user moved; and nothing can
+// be decided.
+func TestWhileTheFirstAnswerIsRead(t *testing.T) {
+	for name, keys := range map[string][]string{"looked on": nil, "moved": {"j"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(t, 120, 20, Options{})
+				for i := 50; i < 100; i++ {
+					d.gateway.Put(item(i).AgentRequest)
+				}
+				d.snapshot.Mode = feed.Connecting
+				d.read(false)
+				d.wantHighlighted(50)
+				d.Press(keys...)
+				d.wantHighlighted(50 + len(keys))
+				d.Wait(restTime)
+				d.wantOff("d", "connecting")
+				for i := range 50 {
+					d.gateway.Put(item(i).AgentRequest)
+				}
+				d.snapshot.Mode = feed.Live
+				d.refresh()
+				if len(keys) == 0 {
+					d.wantHighlighted(0)
+					d.wantOff("d", cameUp)
+				} else {
+					d.wantHighlighted(51)
+					d.wantOff("d", "")
+				}
+			})
+		})
+	}
+}
