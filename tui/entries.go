@@ -27,7 +27,7 @@ func entries(o Options, look theme.Theme, do page.Do) []page.Entry {
 		{Key: bind("A", "audit trail"), New: func() page.Page { return audit.New(look, o.Gateway, do, zone()) }},
 		{Key: bind("I", "agents and reviewers"), New: func() page.Page {
 			return agents.New(agents.Options{
-				Look: look, Source: o.Gateway, Known: o.Identities, Do: do, Zone: zone(), Changes: changes, ReadOnly: o.ReadOnly,
+				Look: look, Source: o.Gateway, Known: o.Identities, Do: do, Zone: zone(), Changes: changes, ReadOnly: o.ReadOnly, Command: o.Command,
 			})
 		}},
 	}

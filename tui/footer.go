@@ -64,10 +64,10 @@ func (r *root) banner() string {
 	}
 	what += r.snapshot.Since.In(r.now().Location()).Format(time.TimeOnly)
 	if r.snapshot.Complete {
-		what += ", this is old, decisions are off"
+		what += ", what you see is from then, decisions are off"
 	}
 	if !r.snapshot.Refused {
-		what += ", see aip-dev status"
+		what += ", see " + r.Command("status")
 	}
 	return what + ": " + safetext.Line(r.snapshot.Cause)
 }

@@ -96,7 +96,7 @@ func (r *root) connection() (string, lipgloss.Style) {
 
 func (r *root) retry() string {
 	left := r.snapshot.RetryAt.Sub(r.now())
-	if left <= 0 {
+	if left < time.Second {
 		return "retrying"
 	}
 	words, _ := when.Left(r.snapshot.RetryAt, r.now())

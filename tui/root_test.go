@@ -271,7 +271,7 @@ func TestComesBack(t *testing.T) {
 		s.gateway.SetDown(true)
 		s.Wait(10 * time.Minute)
 		s.wants("! gateway away, retry")
-		s.wants("this is old, decisions are off")
+		s.wants("what you see is from then, decisions are off")
 		s.Press("d")
 		if s.root.prompt() != nil {
 			s.Error("the form opened while the gateway is away")

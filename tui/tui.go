@@ -70,6 +70,9 @@ type Options struct {
 	Environs   environment.Source
 	// Commands runs commands of this program, to add and remove agents and policies; it may be nil.
 	Commands run.Commands
+	// Command writes a command of this program, "status" for example, as people type it for this environment; nil means the
+	// environment that needs no name.
+	Command func(line string) string
 	// URL is the address of the gateway, for commands that are copied.
 	URL string
 	// Native also uses the clipboard of this machine, beside that of the terminal.
@@ -137,6 +140,9 @@ func look(o Options) theme.Theme {
 
 // build puts the program together.
 func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, error) {
+	if o.Command == nil {
+		o.Command = func(line string) string { return "aip-dev " + line }
+	}
 	decisions := newPending()
 	live := untilEnd(ctx)
 	r := &root{
@@ -152,7 +158,7 @@ func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, e
 		r.stack = []page.Page{queue.New(queue.Options{
 			Look: look, Desk: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "tui"}, Target: o.Gateway.Target,
 			Do: decisions.do(ctx), Read: live, ReadOnly: o.ReadOnly, Grants: o.Grants, Policies: o.readPolicies(),
-			GatewayURL: o.URL, Identity: o.Identity, Hold: o.Hold, Limits: deadline.Default(),
+			GatewayURL: o.URL, Identity: o.Identity, Command: o.Command, Hold: o.Hold, Limits: deadline.Default(),
 			Tabs: append(queue.Tabs(), o.Tabs...),
 		})}
 	}

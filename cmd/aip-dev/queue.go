@@ -99,7 +99,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 			return t.Expiry, ok
 		},
 		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Keys: wishes.Keys, Tabs: wishes.Tabs, Hold: o.hold, Grants: o.grants,
-		Identities: func() []agents.Identity { return a.identities(s) }, Commands: queueCommands{a}, Environs: a.environs(s), URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
+		Identities: func() []agents.Identity { return a.identities(s) }, Commands: queueCommands{a}, Environs: a.environs(s), Command: a.command, URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
 	})
 	if errors.Is(err, context.Canceled) {
 		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")

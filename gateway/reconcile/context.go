@@ -76,7 +76,7 @@ func (s *sight) failed() bool { return s.Err != nil && !errors.Is(s.Err, errNotL
 func (s *sight) tell(to lifecycle.Evaluated) (lifecycle.Evaluated, error) {
 	to.Verification, to.Mismatch = s.verification, s.mismatch
 	if s.failed() && to.Outcome != lifecycle.Deny {
-		to.Message += ". The target could not be looked up: " + s.Err.Error()
+		to.Message = strings.TrimSuffix(to.Message, ".") + ". The target could not be looked up: " + s.Err.Error()
 	}
 	if s.Context == nil {
 		return to, nil

@@ -69,6 +69,9 @@ func valid(p *v1alpha1.SafetyPolicy, resources []v1alpha1.GovernedResource) meta
 	if len(faults) == 0 {
 		out.Status, out.Reason = metav1.ConditionTrue, reasonCompiled
 		out.Message = fmt.Sprintf("%d rules in force", len(p.Spec.Rules))
+		if len(p.Spec.Rules) == 1 {
+			out.Message = "1 rule in force"
+		}
 		return out
 	}
 	lines := make([]string, len(faults))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/tui/deadline"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -42,8 +43,10 @@ func Lines(r *v1alpha1.AgentRequest, o Options) []string {
 	w.verdict(r)
 	w.claims(r)
 	w.live(r, o.Live)
-	w.heading("REASON", "")
-	w.quote(r.Spec.Reason)
+	if !w.saidWhole(r) {
+		w.heading("REASON", "")
+		w.quote(r.Spec.Reason)
+	}
 	w.cascade(r.Spec.CascadeModel)
 	w.rivals(o.Rivals)
 	w.value("PARAMETERS", r.Spec.Parameters)
@@ -58,11 +61,17 @@ func Lines(r *v1alpha1.AgentRequest, o Options) []string {
 // top says who asks for what.
 func (w *writer) top(r *v1alpha1.AgentRequest) {
 	w.title(id(r.Spec.Action), id(r.Spec.Target.URI))
-	w.names(id(r.Spec.AgentIdentity)+safe(" "+w.look.Dot+" ")+id(r.Namespace+"/"+r.Name), nil)
+	dot := ours(" " + w.look.Dot + " ")
+	who, created := id(r.Spec.AgentIdentity)+dot+id(r.Namespace+"/"+r.Name), ours(r.CreationTimestamp.In(w.zone).Format(stamp))
+	if text.Width(w.ascii(string(who+dot+created))) <= w.width {
+		w.names(who+dot+created, nil)
+	} else {
+		w.names(who, nil)
+		w.put("  ", created, nil)
+	}
 	if by := r.Annotations[v1alpha1.AnnotationSubmittedBy]; by != "" && by != r.Spec.AgentIdentity {
 		w.field("submitted by", id(by))
 	}
-	w.field("created", ours(r.CreationTimestamp.In(w.zone).Format(stamp)))
 }
 
 func (w *writer) cascade(c *v1alpha1.CascadeModel) {
@@ -154,11 +163,17 @@ func (w *writer) timeline(r *v1alpha1.AgentRequest) {
 	day := r.CreationTimestamp.In(w.zone)
 	w.heading("TIMELINE", day.Format("2006-01-02 MST"))
 	w.event(day, day, "created", "")
+	before := ""
 	for _, c := range conditions {
 		what := c.Type
 		if c.Status != metav1.ConditionTrue {
 			what += " is " + string(c.Status)
 		}
-		w.event(day, c.LastTransitionTime.Time, what, cmp.Or(c.Message, c.Reason))
+		message := c.Message
+		if message == before {
+			message = "" // it stands in the line above
+		}
+		before = c.Message
+		w.event(day, c.LastTransitionTime.Time, what, cmp.Or(message, c.Reason))
 	}
 }

@@ -177,6 +177,13 @@ func (w *writer) column(lead string, claims []claim, width int) []string {
 // saidLimit is how much of the reason stands beside what was verified; it follows whole.
 const saidLimit = 90
 
+// saidWhole reports whether the whole reason stands beside what was verified, so that it need not follow.
+func (w *writer) saidWhole(r *v1alpha1.AgentRequest) bool {
+	reason := strings.TrimSpace(r.Spec.Reason)
+	return r.Status.ControlPlaneVerification != nil && w.width >= pairFrom && reason != "" && !strings.Contains(reason, "\n") &&
+		text.Width(string(line(reason))) <= saidLimit
+}
+
 // said is what the agent claims, in short.
 func (w *writer) said(r *v1alpha1.AgentRequest) []claim {
 	first, _, _ := strings.Cut(strings.TrimSpace(r.Spec.Reason), "\n")

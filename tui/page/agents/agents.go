@@ -35,7 +35,9 @@ type Options struct {
 	Do    page.Do
 	Zone  *time.Location
 	// Changes says that identities can be added and removed from here, by the commands of the program.
-	Changes  bool
+	Changes bool
+	// Command writes a command of this program as people type it for this environment.
+	Command  func(line string) string
 	ReadOnly bool
 }
 
@@ -44,7 +46,7 @@ const every = 10 * time.Second
 // New returns the page.
 func New(o Options) *browse.Page {
 	return browse.New(browse.Options{
-		Title: "Agents and reviewers", Look: o.Look, Do: o.Do, Every: every, Empty: "nobody yet: aip-dev agent add NAME", Actions: o.actions(),
+		Title: "Agents and reviewers", Look: o.Look, Do: o.Do, Every: every, Empty: "nobody yet: " + o.Command("agent add NAME"), Actions: o.actions(),
 		Columns: []browse.Column{{Title: "IDENTITY", Width: 26}, {Title: "ROLE", Width: 10}, {Title: "WAIT", Width: 5}, {Title: "ALL"}},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
 			requests, err := o.Source.List(ctx, client.ListOptions{AllNamespaces: true})

@@ -37,12 +37,12 @@ func (q *Queue) copies() []struct {
 // curl is a command that asks the gateway for the request. The token is minted when it runs and never copied.
 func (q *Queue) curl() string {
 	r := q.cursor.item
-	mint := "aip-dev token"
+	mint := "token"
 	if q.Identity != "" {
 		mint += " " + quoted(q.Identity)
 	}
 	address := strings.TrimSuffix(q.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
-	return fmt.Sprintf(`curl -H "Authorization: Bearer $(%s)" %s`, mint, quoted(address))
+	return fmt.Sprintf(`curl -H "Authorization: Bearer $(%s)" %s`, q.Command(mint), quoted(address))
 }
 
 // quoted makes a word for a shell.

@@ -63,7 +63,7 @@ func atDesk(t *testing.T, width, height, n int, do func(*desk)) {
 func newDesk(t *testing.T, width, height int, o Options) *desk {
 	t.Helper()
 	d := &desk{T: t, gateway: fakegateway.New(time.Now, "aip-reviewer-1", "reviewer")}
-	o.Look, o.Desk.Gateway = look(), d
+	o.Look, o.Desk.Gateway, o.Command = look(), d, func(line string) string { return "aip-dev " + line }
 	o.Do = func(call func(context.Context) tea.Msg) tea.Cmd {
 		return func() tea.Msg { return call(context.Background()) }
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/tui/feed"
+	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/prompt"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/record"
@@ -196,8 +197,8 @@ func (q *Queue) formLines() []string {
 		lead = " reason: "
 	}
 	lines = append(lines, lead+f.reason.View(q.width-len(lead)-1))
-	if offers := f.offers(); f.reason.Value() == "" && q.height > stackedFrom {
-		lines = append(lines, q.Look.Dim.Render(text.Cut(offers, q.width, q.Look.Cut)))
+	if q.height > stackedFrom {
+		lines = append(lines, q.Look.Dim.Render(text.Cut(f.offers(), q.width, q.Look.Cut)))
 	}
 	foot := " enter send   esc back"
 	if cause := f.blocked(q); cause != "" {
@@ -208,10 +209,18 @@ func (q *Queue) formLines() []string {
 	if f.reason.Full() {
 		foot += "   full"
 	}
-	return append(lines, text.Cut(foot, q.width, q.Look.Cut))
+	lines = append(lines, text.Cut(foot, q.width, q.Look.Cut))
+	if len(lines) > page.FooterHeight { // it covers the rule of the page
+		lines = slices.Insert(lines, 0, q.rule("", 0))
+	}
+	return lines
 }
 
+// offers lists the templates, as long as a digit puts one in. The line stays, so that nothing moves while a reason is typed.
 func (f *form) offers() string {
+	if f.reason.Value() != "" && f.template == 0 {
+		return ""
+	}
 	var b strings.Builder
 	for i, t := range f.templates() {
 		fmt.Fprintf(&b, "   %d %s", i+1, t)

@@ -246,8 +246,8 @@ func (q *Queue) emptiness() []string {
 	case q.filter != "":
 		return []string{"nothing matches the filter", "", q.Look.Dim.Render(shown(q.keys.back) + " takes it away")}
 	case len(s.Items) == 0:
-		return []string{"no agent asked for anything yet", "",
-			q.Look.Dim.Render("in another terminal: aip-dev request submit --help")}
+		return []string{"no agent asked for anything yet", "", q.Look.Dim.Render("what agents do all day, from another terminal:"),
+			"  " + q.Command("simulate everyday")}
 	default:
 		if q.tab > 0 {
 			return []string{"nothing here", "", q.Look.Dim.Render(shown(q.keys.tab) + " goes on to the next tab, 1 back to the first")}

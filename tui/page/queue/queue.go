@@ -33,6 +33,8 @@ type Options struct {
 	Hold time.Duration
 	// GatewayURL and Identity are for commands that are copied; both may be empty.
 	GatewayURL, Identity string
+	// Command writes a command of this program as people type it for this environment.
+	Command func(line string) string
 	// Target looks at the target of a request as it is now; it may be nil.
 	Target func(ctx context.Context, namespace, name string) (wire.Target, error)
 	// Policies reads the policies, to show the rules that spoke; it may be nil.

@@ -179,10 +179,11 @@ func rows(look theme.Theme, r Report) []browse.Row {
 	if !r.Accepted {
 		verdict, level = look.Denied+" refused", page.Alert
 	}
-	out := []browse.Row{{
-		ID: "verdict", Level: level, Cells: []string{"gateway", strings.TrimSpace(verdict + " " + r.Answer)},
-		Detail: []browse.Line{{Title: verdict}, {Name: "answer", Value: r.Answer}},
-	}}
+	detail := []browse.Line{{Title: verdict}}
+	if r.Answer != "" {
+		detail = append(detail, browse.Line{Name: "answer", Value: r.Answer})
+	}
+	out := []browse.Row{{ID: "verdict", Level: level, Cells: []string{"gateway", strings.TrimSpace(verdict + " " + r.Answer)}, Detail: detail}}
 	for _, c := range r.Rows {
 		out = append(out, checked(look, c))
 	}
