@@ -28,7 +28,7 @@ func main() {
 	runs := flag.Int("runs", 5, "how often each command is run")
 	enforce := flag.Bool("enforce", false, "exit with 1 when a figure is over its limit")
 	program := flag.String("program", "bin/aip-dev", "the built binary")
-	only := flag.String("only", "", "load measures decisions under load alone, queue the review queue, for which no environment is needed; empty measures all")
+	only := flag.String("only", "", "load measures decisions under load alone, arrivals how fast the review queue shows a request, queue the review queue of 20,000, for which no environment is needed; empty measures all")
 	flag.Parse()
 	path, err := filepath.Abs(*program)
 	if err == nil {
@@ -90,9 +90,9 @@ func run(ctx context.Context, program string, runs int, enforce bool, only strin
 		return err
 	}
 	defer func() { err = errors.Join(err, b.aip(context.WithoutCancel(ctx), "down")) }()
-	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.agents, b.commands, b.faults, b.queue}
-	if only == "load" {
-		measures = []func(context.Context, int) error{func(ctx context.Context, _ int) error { return b.aip(ctx, b.up()...) }, b.load}
+	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.arrivals, b.agents, b.commands, b.faults, b.queue}
+	if alone, ok := map[string]func(context.Context, int) error{"load": b.load, "arrivals": b.arrivals}[only]; ok {
+		measures = []func(context.Context, int) error{func(ctx context.Context, _ int) error { return b.aip(ctx, b.up()...) }, alone}
 	}
 	for _, measure := range measures {
 		if err := measure(ctx, runs); err != nil {
@@ -285,7 +285,7 @@ func (b *bench) agents(ctx context.Context, runs int) error {
 
 func (b *bench) report(unit float64, enforce bool) error {
 	fmt.Printf("unit: %.3f s (hash of 64 MiB, best of 5)\n\n", unit)
-	fmt.Printf("%-32s %10s %10s %10s %10s %8s\n", "figure", "min", "median", "max", "limit", "units")
+	fmt.Printf("%-36s %10s %10s %10s %10s %8s\n", "figure", "min", "median", "max", "limit", "units")
 	over := 0
 	for _, f := range b.figures {
 		ratio := strconv.FormatFloat(f.median()/unit, 'f', 1, 64)
@@ -297,7 +297,7 @@ func (b *bench) report(unit float64, enforce bool) error {
 			mark = "  over"
 			over++
 		}
-		fmt.Printf("%-32s %10s %10s %10s %10s %8s%s\n", f.name, f.text(slices.Min(f.values)), f.text(f.median()),
+		fmt.Printf("%-36s %10s %10s %10s %10s %8s%s\n", f.name, f.text(slices.Min(f.values)), f.text(f.median()),
 			f.text(slices.Max(f.values)), f.text(f.limit), ratio, mark)
 	}
 	if enforce && over > 0 {
