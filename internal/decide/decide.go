@@ -3,6 +3,7 @@
 package decide
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,7 @@ func (a Answer) outcome(o Order) journal.Outcome {
 	}
 	if a.Err != nil {
 		out.Cause = a.Err.Error()
+		out.Phase = cmp.Or(out.Phase, string(a.State.Phase))
 	}
 	return out
 }
