@@ -172,8 +172,8 @@ type Rollout struct {
 	Stopped bool
 	// Paused says that its pods stay as they were before it was changed.
 	Paused bool
-	// Available says that its newest template is the one that serves.
-	Available bool
+	// Available says that its newest template is the one that serves, and Serves that a pod of any template does.
+	Available, Serves bool
 	// Reason is what its newest pod says, when it is not available.
 	Reason string
 	// Unpulled is the image that a node cannot pull, "" when that is not the reason.
@@ -200,7 +200,7 @@ func (i Inspector) rollout(ctx context.Context, namespace, name string) (Rollout
 		return Rollout{Stopped: true, Reason: "it is scaled to 0"}, nil
 	}
 	if err != nil || ok || d == nil {
-		return Rollout{Absent: d == nil && err == nil, Available: ok}, err
+		return Rollout{Absent: d == nil && err == nil, Available: ok, Serves: ok}, err
 	}
 	client, err := i.kube()
 	if err != nil {
@@ -210,7 +210,7 @@ func (i Inspector) rollout(ctx context.Context, namespace, name string) (Rollout
 	if unknown, ok := strings.CutPrefix(pod.reason, "image ["); ok && pod.unpulled == "" { // an embedded node refuses the pod
 		pod.unpulled, _, _ = strings.Cut(unknown, "]")
 	}
-	return Rollout{Reason: pod.reason, Unpulled: pod.unpulled, Paused: d.Spec.Paused}, nil
+	return Rollout{Reason: pod.reason, Unpulled: pod.unpulled, Paused: d.Spec.Paused, Serves: d.Status.ReadyReplicas > 0}, nil
 }
 
 // DNSError says that a cluster resolves no names.

@@ -240,6 +240,8 @@ func (b *support) objects(ctx context.Context, kube dynamic.Interface) {
 		{core("services"), []string{steps.Namespace, steps.IdentityNamespace}},
 		{core("events"), []string{steps.Namespace, steps.IdentityNamespace}},
 		{v1alpha1.GroupVersion().WithResource("safetypolicies"), []string{""}},
+		{v1alpha1.GroupVersion().WithResource("governedresources"), []string{""}},
+		{v1alpha1.GroupVersion().WithResource("agentregistrations"), []string{""}},
 	} {
 		for _, namespace := range get.namespace {
 			list, err := kube.Resource(get.resource).Namespace(namespace).List(ctx, metav1.ListOptions{})
@@ -287,7 +289,7 @@ func (b *support) archive(at time.Time) ([]byte, error) {
 	zipped := gzip.NewWriter(&out)
 	archive := tar.NewWriter(zipped)
 	for _, f := range b.files {
-		header := &tar.Header{Name: "aip-dev-support/" + f.name, Mode: 0o600, Size: int64(len(f.data)), ModTime: at}
+		header := &tar.Header{Name: "aip-dev-support/" + f.name, Mode: 0o600, Size: int64(len(f.data)), ModTime: at.Truncate(time.Second)}
 		if err := archive.WriteHeader(header); err != nil {
 			return nil, fmt.Errorf("write %s: %w", f.name, err)
 		}

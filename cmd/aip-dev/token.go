@@ -94,7 +94,7 @@ func (a *app) giveToken(c *cobra.Command, s *session.Session, id string, t token
 	case o.copy:
 		return a.copyToken(id, t)
 	case o.decode:
-		seen, err := a.examined(c.Context(), t.Raw, source{session: s})
+		seen, err := a.examined(c.Context(), given{raw: t.Raw, client: id, session: s}, source{session: s})
 		if err != nil {
 			return err
 		}

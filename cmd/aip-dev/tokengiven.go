@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,8 @@ const maxGiven = 1 << 20
 type given struct {
 	// raw is the text as it came, and from says where from.
 	raw, from string
+	// file is the one that it was read from, "" when it came from elsewhere.
+	file string
 	// client is the one that it was got for, "" when it came from elsewhere.
 	client string
 	// session is the environment, nil when there is none.
@@ -29,6 +33,29 @@ type given struct {
 	closed error
 	// refused is why the issuer gave the client none.
 	refused error
+}
+
+// sameToken returns the line that runs another command on the same token.
+func (a *app) sameToken(g given, command string) string {
+	switch {
+	case g.client != "":
+		return a.command(command + " " + g.client)
+	case g.file != "":
+		return a.command(command + " --file " + shellWord(g.file))
+	default:
+		return a.command(command) + " < FILE"
+	}
+}
+
+// shellWord returns a path as a word of a shell, in quotes where it needs them.
+func shellWord(path string) string {
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@", r)
+	}
+	if !strings.ContainsFunc(path, special) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // givenToken returns the token that a command line names: a client of the environment, a file, or the standard input. A
@@ -46,7 +73,7 @@ func (a *app) givenToken(c *cobra.Command, args []string, file string, fresh boo
 	switch {
 	case file != "" || name == "" || name == "-":
 		if file != "" && file != "-" {
-			g.from = file
+			g.from, g.file = file, file
 		} else {
 			file = "-"
 		}
@@ -93,7 +120,7 @@ func (a *app) readFile(path, flag string, most int64) ([]byte, error) {
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, failure.Wrap(err, failure.Usage, nil, "%s", flag)
+			return nil, failure.Wrap(err, failure.Usage, []string{"ls -l " + shellWord(filepath.Dir(path))}, "%s", flag)
 		}
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file

@@ -51,6 +51,7 @@ type inspected struct {
 	Faults []string `json:"faults,omitempty"`
 
 	decoded token.Decoded
+	given   given
 }
 
 func newTokenInspect(a *app) *cobra.Command {
@@ -79,7 +80,7 @@ func (a *app) examining(c *cobra.Command, from *source, tell func(seen inspected
 			return err
 		}
 		from.session = g.session
-		seen, err := a.examined(c.Context(), g.raw, *from)
+		seen, err := a.examined(c.Context(), g, *from)
 		if err != nil {
 			return err
 		}
@@ -97,29 +98,29 @@ func (a *app) tellInspected(seen inspected, format string) error {
 	if err := show(seen); err != nil || seen.Verified {
 		return err
 	}
-	return failure.New(failure.Usage, []string{"aip-dev token verify --issuer-url URL < FILE", "aip-dev token why < FILE"}, "NOT VERIFIED: %s", seen.NotVerified)
+	return failure.New(failure.Usage, []string{a.sameToken(seen.given, "token why"), a.sameToken(seen.given, "token verify --issuer-url URL")}, "NOT VERIFIED: %s", seen.NotVerified)
 }
 
 // unreadable gives the errors of token.Decode the status of wrong input.
-func unreadable(err error) error {
+func (a *app) unreadable(err error, g given) error {
 	for _, class := range []error{token.ErrEmpty, token.ErrNotJWT, token.ErrEncrypted, token.ErrMalformed} {
 		if errors.Is(err, class) {
-			return failure.Wrap(err, failure.Usage, []string{"aip-dev token CLIENT | aip-dev token inspect", "aip-dev token why < FILE"}, "")
+			return failure.Wrap(err, failure.Usage, []string{a.sameToken(g, "token why")}, "")
 		}
 	}
 	return err
 }
 
 // examined decodes a token and verifies its signature as far as there are keys for that.
-func (a *app) examined(ctx context.Context, raw string, from source) (inspected, error) {
-	d, err := token.Decode(raw)
+func (a *app) examined(ctx context.Context, g given, from source) (inspected, error) {
+	d, err := token.Decode(g.raw)
 	if err != nil {
-		return inspected{}, unreadable(err)
+		return inspected{}, a.unreadable(err, g)
 	}
-	i := inspected{Header: d.Header, Claims: d.Claims, Provider: token.Recognise(d).Title, decoded: d}
+	i := inspected{given: g, Header: d.Header, Claims: d.Claims, Provider: token.Recognise(d).Title, decoded: d}
 	keys, err := a.keysOf(ctx, d, from)
 	if err == nil {
-		err = keys.Verify(token.Clean(raw))
+		err = keys.Verify(token.Clean(g.raw))
 	}
 	if err != nil {
 		i.NotVerified = err.Error()
@@ -253,7 +254,7 @@ func (a *app) tellVerified(seen inspected, format string) error {
 			return err
 		}
 	}
-	next := []string{"aip-dev token why < FILE  # what the gateway says to it, and what helps"}
+	next := []string{a.sameToken(seen.given, "token why") + "  # what the gateway says to it, and what helps"}
 	switch {
 	case !seen.Verified && strings.HasPrefix(seen.NotVerified, token.ErrNoKeys.Error()):
 		return failure.New(failure.Failed, next, "not verified: %s", seen.NotVerified)

@@ -124,11 +124,13 @@ func (a *app) refusedMint(g given) why.Report {
 	switch {
 	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrUnknownClient):
 		answer.Reason = fmt.Sprintf("the issuer knows no enabled client %s: it was deleted, disabled, or locked (%v)", g.client, e)
+	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrClientRefused) && strings.Contains(e.Description, "service account"):
+		answer.Reason = fmt.Sprintf("the issuer gives %s no token: its service account is off (%v)", g.client, e)
 	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrClientRefused):
-		answer.Reason = fmt.Sprintf("the issuer refuses the secret of %s, or that it gets tokens: the secret was changed, or its service account is off (%v)", g.client, e)
+		answer.Reason = fmt.Sprintf("the issuer refuses the secret of %s, or the grant: the secret was changed (%v)", g.client, e)
 	}
 	row := check.Result{ID: why.RowMint, Question: "does the issuer give this client a token", Answer: answer}
-	return why.Report{Refused: why.RowMint, Rows: []check.Result{row}, Answer: "there is no token to show"}
+	return why.Report{Refused: why.RowMint, Rows: []check.Result{row}}
 }
 
 // question returns what is known of the gateway that a token is for: that of the environment, unless flags name another.

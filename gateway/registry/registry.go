@@ -46,6 +46,16 @@ func New(c cache.Cache) *Registry {
 	}
 }
 
+// Of returns a Registry that knows these registrations and follows nothing.
+func Of(all []v1alpha1.AgentRegistration) *Registry {
+	r := New(nil)
+	for i := range all {
+		r.add(&all[i])
+	}
+	r.synced.Store(true)
+	return r
+}
+
 // NeedLeaderElection tells the manager that every replica runs it, not only the leader.
 func (*Registry) NeedLeaderElection() bool { return false }
 
@@ -98,14 +108,14 @@ func (r *Registry) inForce(agent string) []*v1alpha1.AgentRegistration {
 	return slices.Clone(all[:n])
 }
 
-// Refusal says why a caller may not act as a registered agent, "" when it may.
-func (r *Registry) Refusal(agent string, who authn.Identity) string {
+// Refusal returns the registration because of which a caller may not act as a registered agent, and why; nil and "" when it may.
+func (r *Registry) Refusal(agent string, who authn.Identity) (*v1alpha1.AgentRegistration, string) {
 	for _, reg := range r.InForce(agent) {
 		if why := refusal(reg, who); why != "" {
-			return why
+			return reg, why
 		}
 	}
-	return ""
+	return nil, ""
 }
 
 // Latest returns the registration of an agent that is in force or, when none is, the newest that is pending or denied; nil when
@@ -154,7 +164,7 @@ func refusal(reg *v1alpha1.AgentRegistration, who authn.Identity) string {
 	switch oidc := reg.Spec.OIDC; {
 	case oidc != nil && oidc.Issuer != who.Issuer:
 		return fmt.Sprintf("it is registered for tokens of issuer %q, this one is of %q", oidc.Issuer, who.Issuer)
-	case value == "" || !slices.Contains(admitted(reg), value):
+	case value == "" || !slices.Contains(Admitted(reg), value):
 		return fmt.Sprintf("it is registered for other subjects than %q, which is %s; spec.oidc.allowedSubjects of AgentRegistration %s/%s lists them",
 			value, named, reg.Namespace, reg.Name)
 	default:
@@ -169,8 +179,8 @@ func claimOf(reg *v1alpha1.AgentRegistration) string {
 	return reg.Spec.OIDC.SubjectClaim
 }
 
-// admitted are the values of the claim that may act as the agent.
-func admitted(reg *v1alpha1.AgentRegistration) []string {
+// Admitted are the values of the claim that may act as the agent of a registration.
+func Admitted(reg *v1alpha1.AgentRegistration) []string {
 	if reg.Spec.OIDC != nil && len(reg.Spec.OIDC.AllowedSubjects) > 0 {
 		return reg.Spec.OIDC.AllowedSubjects
 	}
@@ -210,7 +220,7 @@ func (r *Registry) add(reg *v1alpha1.AgentRegistration) {
 	r.of[agent] = append(r.of[agent], reg)
 	slices.SortFunc(r.of[agent], first)
 	r.claims[claim]++
-	for _, value := range admitted(reg) {
+	for _, value := range Admitted(reg) {
 		key := subject{claim, value}
 		if r.by[key] == nil {
 			r.by[key] = map[string]int{}
@@ -228,7 +238,7 @@ func (r *Registry) drop(reg *v1alpha1.AgentRegistration) {
 	if r.claims[claim]--; r.claims[claim] <= 0 {
 		delete(r.claims, claim)
 	}
-	for _, value := range admitted(reg) {
+	for _, value := range Admitted(reg) {
 		key := subject{claim, value}
 		if r.by[key][agent]--; r.by[key][agent] <= 0 {
 			delete(r.by[key], agent)

@@ -59,7 +59,7 @@ func layers() []layer {
 		// What is asked before the rest of the program is initialized must not wait for it.
 		{of: []string{"internal/shortcut"}, may: []string{"bootstrap", "bootstrap/daemon", "internal/state", "internal/token/kept"}, never: []string{"k8s.io", "sigs.k8s.io", "net/http"}},
 		// The gateway's own code says why it refuses a token.
-		{of: []string{"internal/token/why"}, may: []string{"internal/token", "internal/check", "gateway", "gateway/authn", "gateway/authz", "gateway/trust", "api/..."}},
+		{of: []string{"internal/token/why"}, may: []string{"internal/token", "internal/check", "gateway", "gateway/authn", "gateway/authz", "gateway/registry", "gateway/trust", "api/..."}},
 		{of: []string{"internal/check"}, may: []string{"internal/safetext"}},
 		{of: []string{"internal/check/machine"}, may: []string{"internal/check"}},
 		// The checks of an environment look at all of its parts.

@@ -84,48 +84,43 @@ func (d *doctor) gatewayRuns(ctx context.Context) check.Answer {
 	}
 }
 
-// readiness is what the gateway says at /readyz.
+// readiness is what the gateway says at /readyz, and in words why it did not find its issuer, as far as that is the reason.
 type readiness struct {
-	status int
-	body   string
-	err    error
+	said
+	waits string
 }
 
 // askReady asks the gateway whether it is ready.
 func (d *doctor) askReady(ctx context.Context) (readiness, error) {
-	status, body, err := fetch(ctx, d.facts.Gateway.URL+"/readyz", "")
-	return readiness{status, strings.TrimSpace(body), err}, nil
+	answer, waits, err := waitsForIssuer(ctx, d.session)
+	return readiness{answer, waits}, err
 }
 
 // gatewayIssuer is the first entry of the guide's troubleshooting: "OIDC setup failed".
 func (d *doctor) gatewayIssuer(ctx context.Context) check.Answer {
-	r, _ := d.ready(ctx) // what it says is in r
-	said := r.body
-	if r.err != nil { // where no pod is ready nothing leads to one, and its Deployment tells
-		rollout, err := d.inspect.Gateway(ctx)
-		if err != nil {
-			return check.Failed(d.up(), "%v", err)
-		}
-		said = rollout.Reason
-	}
-	if r.status == http.StatusOK || !strings.Contains(said, "OIDC") {
+	r, err := d.ready(ctx)
+	switch {
+	case err != nil:
+		return check.Failed(d.up(), "%v", err)
+	case r.waits == "":
 		return check.OK("yes")
+	case strings.Contains(r.waits, "x509:"):
+		return check.Failed(trust(d.session, true), "%s", r.waits)
+	default:
+		return check.Failed(check.Fix{Command: d.Command("logs gateway")}, "%s", r.waits)
 	}
-	fix := check.Fix{Command: d.Command("logs gateway")}
-	if strings.Contains(said, "x509:") {
-		fix = trust(d.session, true)
-	}
-	return check.Failed(fix, "%s", said)
 }
 
 func (d *doctor) gatewayAnswers(ctx context.Context) check.Answer {
-	switch r, _ := d.ready(ctx); { // what it says is in r
+	switch r, err := d.ready(ctx); {
+	case err != nil:
+		return check.Failed(d.up(), "%v", err)
 	case r.err != nil && d.kind() == bootstrap.ClusterExisting && d.facts.Cluster.Served():
 		return check.Failed(check.Fix{Command: d.Command("stop") + " && " + d.Command("start")}, "nothing answers at %s: the process that leads there hangs", d.facts.Gateway.URL)
 	case r.err != nil:
 		return check.Failed(d.up(), "nothing answers at %s", d.facts.Gateway.URL)
 	case r.status != http.StatusOK:
-		return check.Failed(check.Fix{Command: d.Command("logs gateway")}, "%s says it is not ready: %s", d.facts.Gateway.URL, r.body)
+		return check.Failed(check.Fix{Command: d.Command("logs gateway")}, "%s says it is not ready: %s", d.facts.Gateway.URL, strings.TrimSpace(r.body))
 	default:
 		return check.OK("%s", d.facts.Gateway.URL)
 	}

@@ -2,16 +2,14 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway"
-	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/token/why"
@@ -48,9 +46,24 @@ func Ask(ctx context.Context, s *session.Session, raw, client string, command fu
 	if q.Gateway.OIDC.IssuerURL != identity.IssuerURL { // the gateway has another issuer than the environment's
 		q.HTTP = why.Reach(q.Gateway.OIDC.IssuerURL, "", issuerLimit)
 	}
-	q.Ready = func(ctx context.Context) string { return unready(ctx, url) }
-	q.Whoami = func(ctx context.Context, raw string) why.Seen { return seenBy(ctx, url, raw) }
-	q.GatewayTime = clockAt(ctx, url+"/healthz")
+	if q.Registrations, err = registrations(ctx, s); err != nil {
+		return q, err
+	}
+	said, waits, err := waitsForIssuer(ctx, s)
+	if err != nil {
+		return q, err
+	}
+	if said.status == http.StatusOK { // pods of before serve
+		waits = ""
+	}
+	q.GatewayTime = said.at
+	q.Ready = func(context.Context) string { return waits }
+	q.Whoami = func(ctx context.Context, raw string) why.Seen {
+		if said.err != nil {
+			return why.Seen{Text: "nothing answers at " + url}
+		}
+		return seenBy(ctx, url, raw)
+	}
 	return q, nil
 }
 
@@ -74,7 +87,17 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 		Role: func(id, role string) check.Fix {
 			return check.Fix{Command: command("agent add " + id + " --role " + role)}
 		},
+		Register: func(reg *v1alpha1.AgentRegistration, patch string) check.Fix {
+			return kubectl(s, "patch agentregistration "+reg.Name+" -n "+reg.Namespace+" --type=merge -p '"+patch+"'")
+		},
+		Approve: func(reg *v1alpha1.AgentRegistration) check.Fix { return approve(s, reg, command) },
+		Again: func(reg *v1alpha1.AgentRegistration) check.Fix {
+			fix := kubectl(s, "delete agentregistration "+reg.Name+" -n "+reg.Namespace)
+			fix.Command += " && " + command("agent add "+reg.Spec.AgentIdentity)
+			return fix
+		},
 		Restart: kubectl(s, "rollout restart deployment -n "+s.Facts.Gateway.Namespace+" -l app.kubernetes.io/component=gateway"),
+		Look:    check.Fix{Command: command("doctor --fix")},
 		Keep:    check.Fix{Command: command("proxy --as "+client) + "  # adds and renews the token"},
 		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true  # on the machine whose clock is wrong"},
 	}
@@ -88,6 +111,13 @@ func otherReviewer(s *session.Session, client, request string, command func(stri
 		}
 	}
 	return check.Fix{Command: command("agent add NAME --role reviewer")}
+}
+
+// approve lets a registration count, as a reviewer of the environment.
+func approve(s *session.Session, reg *v1alpha1.AgentRegistration, command func(string) string) check.Fix {
+	as := s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
+	return check.Fix{Command: fmt.Sprintf("%s | curl -sf -X POST -H @- '%s/agent-registrations/%s/approve?namespace=%s'",
+		command("token "+as+" --header"), s.Facts.Gateway.URL, reg.Name, reg.Namespace)}
 }
 
 // askIssuerYourself is all that can be done here about a provider that somebody else runs.
@@ -139,84 +169,4 @@ func govern(s *session.Session, name, patch string) check.Fix {
 		return kubectl(s, "get governedresources -o custom-columns=NAME:.metadata.name,PATTERN:.spec.uriPattern")
 	}
 	return kubectl(s, "patch governedresource "+name+" --type=json -p '"+patch+"'")
-}
-
-// unready asks the gateway why it did not find its issuer, in its own words; "" when it did, is not ready for another reason, or
-// is not there to answer.
-func unready(ctx context.Context, url string) string {
-	status, body, err := fetch(ctx, url+"/readyz", "")
-	if err != nil || status == http.StatusOK || !strings.Contains(body, "OIDC") {
-		return ""
-	}
-	return strings.TrimSpace(body)
-}
-
-// seenBy shows a token to a gateway and returns what it says.
-func seenBy(ctx context.Context, url, raw string) why.Seen {
-	status, body, err := fetch(ctx, url+"/whoami", raw)
-	if err != nil {
-		return why.Seen{Text: "nothing answers at " + url}
-	}
-	seen := why.Seen{Status: status}
-	if status == http.StatusOK {
-		var who wire.Whoami
-		if json.Unmarshal([]byte(body), &who) != nil {
-			return why.Seen{Text: url + " is no gateway"}
-		}
-		seen.Identity, seen.Roles = who.Identity, who.Roles
-		return seen
-	}
-	var told struct {
-		Error string `json:"error"`
-	}
-	if json.Unmarshal([]byte(body), &told) == nil {
-		seen.Text = told.Error
-	}
-	return seen
-}
-
-// once is a client with a connection of its own for each call: one that was kept would lead to the pod of before a rollout.
-// It follows no redirects, which would carry a token elsewhere.
-func once() *http.Client {
-	return &http.Client{
-		Timeout: issuerLimit, Transport: &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// fetch gets a short document, with a bearer token when there is one.
-func fetch(ctx context.Context, url, bearer string) (status int, body string, err error) {
-	const most = 64 << 10
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	if bearer != "" {
-		request.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	answer, err := once().Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = answer.Body.Close() }() // it was only read from
-	data, err := io.ReadAll(io.LimitReader(answer.Body, most))
-	return answer.StatusCode, string(data), err
-}
-
-// clockAt returns what time a server believes it is, zero when it does not say.
-func clockAt(ctx context.Context, url string) time.Time {
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
-	if err != nil {
-		return time.Time{}
-	}
-	answer, err := once().Do(request)
-	if err != nil {
-		return time.Time{}
-	}
-	_ = answer.Body.Close() // a HEAD has none
-	at, err := http.ParseTime(answer.Header.Get("Date"))
-	if err != nil {
-		return time.Time{}
-	}
-	return at
 }

@@ -61,6 +61,8 @@ func Decode(raw string) (Decoded, error) {
 	switch parts := strings.Count(text, ".") + 1; {
 	case text == "":
 		return Decoded{}, ErrEmpty
+	case strings.HasPrefix(text, "{"):
+		return Decoded{}, fmt.Errorf("%w: found JSON, expected the value of its access_token alone", ErrNotJWT)
 	case len(text) > maxToken:
 		return Decoded{}, fmt.Errorf("%w: found %d bytes, expected at most %d", ErrNotJWT, len(text), maxToken)
 	case strings.Contains(text, " "):

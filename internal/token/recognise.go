@@ -7,8 +7,8 @@ import (
 
 // Provider is what a token's own words say about where it comes from. Nothing of it was verified.
 type Provider struct {
-	// Name is that of a preset of `up --oidc-preset`: keycloak, okta, auth0, azure, ping or google. Empty when the token is of
-	// no provider that is known.
+	// Name is that of a preset of `up --oidc-preset`: keycloak, okta, auth0, azure, ping or google; or kubernetes for the token of a
+	// ServiceAccount. Empty when the token is of no provider that is known.
 	Name string
 	// Title is what people call the provider.
 	Title string
@@ -24,9 +24,13 @@ type Provider struct {
 // https://developer.okta.com/docs/concepts/auth-servers/, https://auth0.com/docs/secure/tokens/access-tokens,
 // https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference,
 // https://docs.pingidentity.com/pingone/applications_and_protocols/p1_access_token_claims.html,
-// https://cloud.google.com/docs/authentication/token-types.
+// https://cloud.google.com/docs/authentication/token-types,
+// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens.
 func Recognise(d Decoded) Provider {
 	p := provider(d)
+	if _, account := d.Claims["kubernetes.io"]; account {
+		p = Provider{Name: "kubernetes", Title: "Kubernetes", Claim: "sub", Note: "a ServiceAccount's, which its pod finds below /var/run/secrets; an agent gets its own from the gateway's issuer"}
+	}
 	candidates := []string{p.Claim, "azp", "appid", "client_id", "cid", "sub"}
 	p.Claim = ""
 	for _, name := range candidates {

@@ -21,7 +21,7 @@ const keysKept = 10 * time.Minute
 // afterwards compares with the gateway itself, and asks what is no check of the gateway's and surprises people.
 func (r *replay) afterwards(ctx context.Context, raw string, header error, found refusal) {
 	r.compare(ctx, raw, header, found)
-	r.add(RowRegistry, r.registration())
+	r.add(RowRegistry, r.registration(found))
 	r.add(RowResource, r.resource(found))
 	if found.row != "" && found.row != RowRole {
 		r.add(RowLife, check.Skipped("not asked (the token was refused at %s)", found.row))
@@ -30,21 +30,6 @@ func (r *replay) afterwards(ctx context.Context, raw string, header error, found
 	}
 	r.add(RowLife, r.life())
 	r.add(RowSelf, r.self())
-}
-
-// strictRegistration is the value of --unregistered-agent-policy that refuses every agent while there are no registrations.
-const strictRegistration = "strict"
-
-// registration says whether an agent without a registration may submit.
-func (r *replay) registration() check.Answer {
-	if r.Gateway.UnregisteredAgents != strictRegistration || !slices.Contains(r.report.Roles, string(authz.RoleAgent)) {
-		return check.Skipped("this gateway keeps no registrations: the lists of subjects say who may call")
-	}
-	a := check.Differ(r.Fixes.set("unregisteredAgentPolicy", "allow"), "--unregistered-agent-policy=allow or warn", strictRegistration, "no agent may submit: this gateway knows no registrations and refuses those without")
-	if r.report.Refused == "" {
-		r.report.Refused, r.report.Accepted, r.report.Answer = RowRegistry, false, "AGENT_NOT_REGISTERED"
-	}
-	return a
 }
 
 // compare asks the gateway. Where it refuses as well, its text is that of the same class.
@@ -64,7 +49,9 @@ func (r *replay) agreement(seen Seen, found refusal) check.Answer {
 	lawful := found.row == "" || found.row == RowRole // /whoami asks for no role
 	switch {
 	case seen.Status == 0:
-		return check.Failed(r.Fixes.Restart, "the gateway does not answer: %s", seen.Text)
+		return check.Failed(r.Fixes.look(), "the gateway does not answer: %s", seen.Text)
+	case seen.Status >= http.StatusInternalServerError:
+		return check.Failed(r.Fixes.look(), "the gateway gives no verdict: %d %s", seen.Status, seen.Text)
 	case accepts && !lawful && found.row == RowKey:
 		return check.Warned(r.Fixes.Restart, "the gateway still takes it: it keeps the keys it knows for up to %s", keysKept)
 	case accepts != lawful:
@@ -110,7 +97,8 @@ func (r *replay) resource(found refusal) check.Answer {
 	if govern == nil {
 		govern = func(string, string) check.Fix { return r.Fixes.Configure }
 	}
-	admission := authz.Admit(r.Resources, r.Gateway.RequireGovernedResource, r.report.Identity, r.Intent.Action, r.Intent.Target)
+	agent := r.agent()
+	admission := authz.Admit(r.Resources, r.Gateway.RequireGovernedResource, agent, r.Intent.Action, r.Intent.Target)
 	g := admission.Resource
 	refuse := func(reason, expected, has, patch string) check.Answer {
 		if r.report.Refused == "" {
@@ -127,13 +115,13 @@ func (r *replay) resource(found refusal) check.Answer {
 	}
 	var gate trust.Gate
 	if trust.Asks(g) {
-		gate = trust.Through(g, r.Graduation, r.report.Identity, r.Levels[r.report.Identity])
+		gate = trust.Through(g, r.Graduation, agent, r.Levels[agent])
 	}
 	switch {
 	case !admission.Allowed && g == nil:
 		return refuse(admission.Reason, "a GovernedResource whose uriPattern matches the target", r.Intent.Target, "")
 	case !admission.Allowed && admission.Code == v1alpha1.DenialIdentityInvalid:
-		return refuse(admission.Reason, "one of permittedAgents: "+strings.Join(g.Spec.PermittedAgents, ", "), r.report.Identity, add("permittedAgents", r.report.Identity))
+		return refuse(admission.Reason, "one of permittedAgents: "+strings.Join(g.Spec.PermittedAgents, ", "), agent, add("permittedAgents", agent))
 	case !admission.Allowed:
 		return refuse(admission.Reason, "one of permittedActions: "+strings.Join(g.Spec.PermittedActions, ", "), r.Intent.Action, add("permittedActions", r.Intent.Action))
 	case gate.Refused != "":
@@ -163,7 +151,11 @@ func (r *replay) self() check.Answer {
 	if r.Request == nil {
 		return check.Skipped("no request was named (--request)")
 	}
-	if verdict := authz.MayDecide(r.report.Identity, r.Request); !verdict.Allowed {
+	var agents []string
+	if r.Registrations != nil {
+		_, agents = r.Registrations.ActsAs(r.identity)
+	}
+	if verdict := authz.MayDecide(r.report.Identity, r.Request, agents...); !verdict.Allowed {
 		if r.report.Refused == "" {
 			r.report.Refused, r.report.Accepted, r.report.Answer = RowSelf, false, verdict.Reason
 		}

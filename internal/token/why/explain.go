@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
@@ -28,33 +27,6 @@ func question(id string) string {
 	}[id]
 }
 
-// misshapen explains what is wrong with a header. It never shows the token.
-func (r *replay) misshapen(err error) check.Answer {
-	found := "it is empty"
-	switch given := strings.TrimSpace(r.Raw); {
-	case r.clean == "":
-	case !utf8.ValidString(r.Raw):
-		found = "bytes that are no UTF-8 text"
-	case errors.Is(err, errLineBreak):
-		found = err.Error()
-	case len(r.clean) > hugeToken:
-		found = fmt.Sprintf("%d bytes", len(r.clean))
-		return check.Differ(r.Fixes.Mint, fmt.Sprintf("at most %d bytes", hugeToken), found, "the token is too large for a header")
-	case strings.ContainsAny(given, "\"'`"):
-		found = "quotes around the token"
-	case strings.HasPrefix(strings.ToLower(given), "authorization:"):
-		found = "the name of the header before the token"
-	case strings.HasPrefix(strings.ToLower(given), "bearer"):
-		found = "the word Bearer before the token, so that it is there twice"
-	default:
-		found = "characters that no token has"
-	}
-	return check.Differ(r.Fixes.Mint, "Authorization: Bearer TOKEN, on one line", found, "the header does not hold one token")
-}
-
-// hugeToken is the length that the gateway's BearerToken accepts.
-const hugeToken = 16 << 10
-
 // explain returns the row at which the gateway's verifier refused, and why.
 func (r *replay) explain(err error) (string, check.Answer) {
 	expected, found := authn.Compare(err)
@@ -65,7 +37,7 @@ func (r *replay) explain(err error) (string, check.Answer) {
 	case errors.Is(err, authn.ErrTokenType):
 		return RowShape, check.Differ(fixes.Mint, expected, found, "it is not an access token; of the issuer's answer the access_token is the one to send")
 	case errors.Is(err, authn.ErrAlgorithm):
-		return RowAlgorithm, check.Differ(fixes.Mint, expected, found, "%s", algorithm(found))
+		return RowAlgorithm, check.Differ(fixes.Mint, expected, found, "%s", r.algorithm(found))
 	case errors.Is(err, authn.ErrAudience):
 		return RowAudience, check.Differ(fixes.Issuer, expected, found, "aud does not name the gateway: %s", r.audienceAdvice())
 	case errors.Is(err, authn.ErrExpired), errors.Is(err, authn.ErrNotYetValid), errors.Is(err, authn.ErrNoExpiry):
@@ -83,11 +55,16 @@ func (r *replay) explain(err error) (string, check.Answer) {
 	}
 }
 
-func algorithm(found string) string {
-	if strings.Contains(found, `"none"`) {
+// algorithm explains one that does not count. The gateway looks at it before it looks at the issuer, which may be what is wrong.
+func (r *replay) algorithm(found string) string {
+	switch {
+	case strings.Contains(found, `"none"`):
 		return "it is not signed"
+	case r.decoded != nil && r.decoded.Issuer != r.Gateway.OIDC.IssuerURL:
+		return "signed by an algorithm that the gateway's issuer does not announce: the token is of another issuer, " + strconv.Quote(r.decoded.Issuer)
+	default:
+		return "signed by an algorithm that the issuer does not announce, or that needs a shared secret"
 	}
-	return "signed by an algorithm that the issuer does not announce, or that needs a shared secret"
 }
 
 // shape explains what is no signed token.
@@ -97,12 +74,19 @@ func (r *replay) shape() check.Answer {
 	case errors.Is(err, token.ErrEncrypted):
 		return check.Differ(r.Fixes.Mint, "a signed token (JWS) of 3 parts", "an encrypted one (JWE) of 5 parts", "the token is encrypted, so that the gateway cannot read it: ask the issuer for a signed one")
 	case errors.Is(err, token.ErrNotJWT):
-		return check.Differ(r.Fixes.Mint, "a signed JWT of 3 parts", fmt.Sprintf("%d parts", strings.Count(r.clean, ".")+1), "%s", firstLine(err.Error()))
+		return check.Differ(r.Fixes.Mint, "a signed JWT of 3 parts", parts(strings.Count(r.clean, ".")+1), "%s", firstLine(err.Error()))
 	case err != nil:
 		return check.Differ(r.Fixes.Mint, "a signed JWT", "a part of one", "%s", firstLine(err.Error()))
 	default:
 		return check.Failed(r.Fixes.Mint, "the token cannot be read: its header or its claims have the wrong kinds of values")
 	}
+}
+
+func parts(n int) string {
+	if n == 1 {
+		return "1 part"
+	}
+	return fmt.Sprintf("%d parts", n)
 }
 
 func firstLine(s string) string {
@@ -189,10 +173,7 @@ func (r *replay) noRole(need authz.Need, who authn.Identity, roles authz.Roles) 
 	if wanted == "" {
 		wanted = "agent"
 	}
-	fix := r.Fixes.Configure
-	if r.Fixes.Role != nil {
-		fix = r.Fixes.Role(who.Subject, wanted)
-	}
+	fix := r.Fixes.role(who.Subject, wanted)
 	lists := map[string][]string{
 		"agent": r.Gateway.Roles.AgentSubjects, "reviewer": r.Gateway.Roles.ReviewerSubjects, "admin": r.Gateway.Roles.AdminSubjects,
 	}

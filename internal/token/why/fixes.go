@@ -1,6 +1,9 @@
 package why
 
-import "github.com/aip-dev/aip-dev/internal/check"
+import (
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/internal/check"
+)
 
 // Fixes are the commands that mend what the rows find, for the environment at hand. ID in one stands for the identity.
 type Fixes struct {
@@ -20,12 +23,18 @@ type Fixes struct {
 	Configure check.Fix
 	// Restart starts the gateway anew.
 	Restart check.Fix
+	// Look finds out what is wrong with a gateway that does not answer; empty stands for Restart.
+	Look check.Fix
 	// Keep gives out tokens that do not end.
 	Keep check.Fix
 	// Other decides a request as somebody else.
 	Other func(request string) check.Fix
 	// Govern changes or shows a GovernedResource: what is a JSON patch of it, "" to show it.
 	Govern func(name, patch string) check.Fix
+	// Register changes an AgentRegistration by a JSON merge patch; Approve lets one count that waits for it, and Again makes one that
+	// was denied anew. Nil stands for Configure.
+	Register       func(reg *v1alpha1.AgentRegistration, patch string) check.Fix
+	Approve, Again func(reg *v1alpha1.AgentRegistration) check.Fix
 	// Clock sets the clock.
 	Clock check.Fix
 }
@@ -60,4 +69,44 @@ func (f Fixes) other(request string) check.Fix {
 		return f.Configure
 	}
 	return f.Other(request)
+}
+
+// look is the command that finds out what is wrong with a gateway that does not answer.
+func (f Fixes) look() check.Fix {
+	if f.Look.Command == "" {
+		return f.Restart
+	}
+	return f.Look
+}
+
+// role is the command that gives an identity a role, and with it all that the gateway asks of who has it.
+func (f Fixes) role(identity, role string) check.Fix {
+	if f.Role == nil {
+		return f.Configure
+	}
+	return f.Role(identity, role)
+}
+
+// registration is the command that changes fields of what a registration says of tokens.
+func (f Fixes) registration(reg *v1alpha1.AgentRegistration, fields map[string]any) check.Fix {
+	if f.Register == nil {
+		return f.Configure
+	}
+	return f.Register(reg, oidcPatch(fields))
+}
+
+// approve is the command that lets a registration count.
+func (f Fixes) approve(reg *v1alpha1.AgentRegistration) check.Fix {
+	if f.Approve == nil {
+		return f.Configure
+	}
+	return f.Approve(reg)
+}
+
+// again is the command that makes a registration anew.
+func (f Fixes) again(reg *v1alpha1.AgentRegistration) check.Fix {
+	if f.Again == nil {
+		return f.Configure
+	}
+	return f.Again(reg)
 }

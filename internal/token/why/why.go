@@ -12,6 +12,7 @@ import (
 	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/gateway/registry"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/token"
 )
@@ -70,6 +71,8 @@ type Question struct {
 	// there; those that are missing are not.
 	Graduation *v1alpha1.AgentGraduationPolicy
 	Levels     map[string]string
+	// Registrations are those that the gateway has; nil when that is not known.
+	Registrations *registry.Registry
 	// Ready asks the gateway whether it found its issuer, and returns why not. Nil asks nobody.
 	Ready func(ctx context.Context) string
 	// Whoami shows the token to the gateway. Nil shows it to nobody.
@@ -112,6 +115,8 @@ type replay struct {
 	clean   string
 	decoded *token.Decoded
 	report  Report
+	// identity is the caller, as the gateway's verifier read it; empty when the token was refused.
+	identity authn.Identity
 	// issuerAhead is how far the issuer's clock is ahead of this machine's, 0 when they agree as far as that can be told.
 	issuerAhead time.Duration
 }
@@ -198,7 +203,7 @@ func (r *replay) refuse(ctx context.Context, raw string, header error) refusal {
 		return refusal{row, answer, authn.Explain(err)}
 	}
 	roles := r.Gateway.Roles.RolesOf(identity.Subject, identity.Groups)
-	r.report.Identity = identity.Subject
+	r.identity, r.report.Identity = identity, identity.Subject
 	for _, role := range roles {
 		r.report.Roles = append(r.report.Roles, string(role))
 	}

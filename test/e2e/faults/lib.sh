@@ -7,3 +7,6 @@ admin() { # METHOD PATH [JSON]: calls the provider as its administrator does
 }
 client() { admin GET "/realms/aip/clients?clientId=$1" | sed 's/^\[{"id":"\([^"]*\)".*/\1/'; }
 mapper() { admin GET "/realms/aip/clients/$(client "$1")/protocol-mappers/models" | sed 's/^\[{"id":"\([^"]*\)".*/\1/'; }
+registration() { # PATH CLIENT: calls an endpoint of AgentRegistrations as a client; another gateway process may know of a change later
+  until aip-dev token "$2" --header | curl -sf -X POST -H @- "$AIP_GATEWAY_URL/agent-registrations/$1"; do sleep 0.1; done
+}
