@@ -160,7 +160,7 @@ func TestRealmAnswers(t *testing.T) {
 		{"PUT", "/admin/realms/aip", `{"displayName":"AIP"}`, 204, ``},
 		{"GET", "/admin/realms/aip", "", 200, `~"displayName":"AIP","notBefore":0,"defaultSignatureAlgorithm":"RS256","accessTokenLifespan":300,"enabled":true`},
 		{"PATCH", "/admin/realms/aip", `{}`, 404, `{"error":"HTTP 404 Not Found"}`},
-		{"GET", "/admin/realms/aip/users", "", 404, `{"error":"HTTP 404 Not Found"}`},
+		{"GET", "/admin/realms/aip/groups", "", 404, `{"error":"HTTP 404 Not Found"}`},
 		{"DELETE", "/admin/realms/aip", "", 204, ``},
 		{"GET", clientsPath, "", 404, `{"error":"Realm not found."}`},
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,10 @@ type claims struct {
 	ResourceAccess  map[string]roles `json:"resource_access,omitempty"`
 	Scope           string           `json:"scope,omitempty"`
 	EmailVerified   *bool            `json:"email_verified,omitempty"`
+	Name            string           `json:"name,omitempty"`
+	GivenName       string           `json:"given_name,omitempty"`
+	FamilyName      string           `json:"family_name,omitempty"`
+	Email           string           `json:"email,omitempty"`
 	ClientHost      string           `json:"clientHost,omitempty"`
 	Username        string           `json:"preferred_username,omitempty"`
 	ClientAddress   string           `json:"clientAddress,omitempty"`
@@ -68,20 +73,23 @@ func (s *Server) baseClaims(r *realm, c *client, now time.Time) claims {
 	}
 }
 
-// serviceAccountClaims are those of an access token by client credentials. The roles are the ones that every service
-// account has by default; those on the client "account" are why "account" is in "aud".
-func (s *Server) serviceAccountClaims(r *realm, c *client, scope string, from *http.Request) claims {
+// describer writes into claims whom they speak for.
+type describer func(*claims)
+
+// accessClaims are those of an access token. The roles are the ones that every user and service account has by default; those on
+// the client "account" are why "account" is in "aud".
+func (s *Server) accessClaims(r *realm, c *client, scope string, describe describer) claims {
 	cl := s.baseClaims(r, c, s.opts.Now())
 	cl.Audience = append(c.audience("access.token.claim"), "account")
 	cl.RealmAccess = &roles{Roles: []string{"default-roles-" + r.Name, "offline_access", "uma_authorization"}}
 	cl.ResourceAccess = map[string]roles{"account": {Roles: []string{"manage-account", "manage-account-links", "view-profile"}}}
 	cl.Scope = scope
-	describeServiceAccount(&cl, c, from)
+	describe(&cl)
 	return cl
 }
 
 // idClaims are those of the ID token that goes with an access token; its first audience is the client itself.
-func (s *Server) idClaims(access claims, c *client, rawAccess string, from *http.Request) claims {
+func (s *Server) idClaims(access claims, c *client, rawAccess string, describe describer) claims {
 	sum := sha256.Sum256([]byte(rawAccess))
 	cl := claims{
 		IssuedAt: access.IssuedAt, Expiry: access.Expiry, ID: uuid.NewString(), Issuer: access.Issuer, Type: typeID,
@@ -93,19 +101,32 @@ func (s *Server) idClaims(access claims, c *client, rawAccess string, from *http
 			cl.Audience = append(cl.Audience, value)
 		}
 	}
-	describeServiceAccount(&cl, c, from)
+	describe(&cl)
 	return cl
 }
 
-func describeServiceAccount(cl *claims, c *client, from *http.Request) {
-	verified := false
-	host, _, err := net.SplitHostPort(from.RemoteAddr)
-	if err != nil {
-		host = from.RemoteAddr
+// serviceAccount describes the client itself, as from where it asks.
+func serviceAccount(c *client, from *http.Request) describer {
+	return func(cl *claims) {
+		verified := false
+		host, _, err := net.SplitHostPort(from.RemoteAddr)
+		if err != nil {
+			host = from.RemoteAddr
+		}
+		cl.Subject, cl.ACR, cl.EmailVerified = c.serviceAccount, "1", &verified
+		cl.ClientHost, cl.ClientAddress = host, host
+		cl.Username, cl.ClientID = "service-account-"+c.ClientID, c.ClientID
 	}
-	cl.Subject, cl.ACR, cl.EmailVerified = c.serviceAccount, "1", &verified
-	cl.ClientHost, cl.ClientAddress = host, host
-	cl.Username, cl.ClientID = "service-account-"+c.ClientID, c.ClientID
+}
+
+// person describes a user, in a session of its own.
+func person(u *user) describer {
+	session := uuid.NewString()
+	return func(cl *claims) {
+		cl.Subject, cl.ACR, cl.SessionID, cl.EmailVerified = u.ID, "1", session, &u.EmailVerified
+		cl.Username, cl.Email = u.Username, u.Email
+		cl.Name, cl.GivenName, cl.FamilyName = strings.TrimSpace(u.FirstName+" "+u.LastName), u.FirstName, u.LastName
+	}
 }
 
 // adminClaims are those of admin-cli's "lightweight" tokens, which say nothing about the user.

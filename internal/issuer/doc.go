@@ -1,5 +1,6 @@
 // Package issuer is an OpenID Connect issuer that answers on Keycloak's paths: discovery, keys, tokens by client
-// credentials, and the admin calls that create realms, clients and protocol mappers. The embedded cluster runs it as
+// credentials and, for people, by password and by device code, and the admin calls that create realms, clients, protocol
+// mappers and users. The embedded cluster runs it as
 // its "keycloak" workload and tests run it in process; requests go in, signed tokens and Keycloak's status codes come
 // out, and everything that must outlive the process goes through a Store.
 //

@@ -34,6 +34,7 @@ type realm struct {
 	AccessTokenLifespan int
 	key                 *futureKey
 	clients             []*client // sorted by ClientID
+	users               []*user   // never changed in place
 }
 
 // client is a ClientRepresentation as far as it is kept:
@@ -146,7 +147,7 @@ func (s *state) edit(name string) *realm {
 		return nil
 	}
 	n := *old
-	n.clients = slices.Clone(old.clients)
+	n.clients, n.users = slices.Clone(old.clients), slices.Clone(old.users)
 	s.realms[name] = &n
 	return &n
 }

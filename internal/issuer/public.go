@@ -18,6 +18,7 @@ type realmInformation struct {
 type metadata struct {
 	Issuer           string   `json:"issuer"`
 	TokenEndpoint    string   `json:"token_endpoint"`
+	DeviceEndpoint   string   `json:"device_authorization_endpoint"` // RFC 8628 section 4
 	JWKSURI          string   `json:"jwks_uri"`
 	GrantTypes       []string `json:"grant_types_supported"`
 	ResponseTypes    []string `json:"response_types_supported"`
@@ -84,8 +85,9 @@ func (s *Server) discovery(r *http.Request) (answer, error) {
 	return answer{status: http.StatusOK, cache: "no-cache, must-revalidate, no-transform, no-store", body: metadata{
 		Issuer:           s.realmURL(found.Name),
 		TokenEndpoint:    s.protocolURL(found.Name) + "/token",
+		DeviceEndpoint:   s.protocolURL(found.Name) + "/auth/device",
 		JWKSURI:          s.protocolURL(found.Name) + "/certs",
-		GrantTypes:       []string{grantClientCredentials, grantPassword},
+		GrantTypes:       []string{grantClientCredentials, grantPassword, grantDevice},
 		ResponseTypes:    []string{}, // there is no authorization endpoint
 		SubjectTypes:     []string{"public"},
 		IDTokenAlgs:      []string{"RS256"},

@@ -19,6 +19,8 @@ type Server struct {
 
 	writing sync.Mutex
 	spare   *futureKey // key of the next realm, made ahead; guarded by writing
+
+	devices devices
 }
 
 // New returns an issuer with the state of its store, or with realm master alone. It starts making the keys that are
@@ -97,6 +99,9 @@ func (s *Server) Handler() http.Handler {
 	public("GET /realms/{realm}/protocol/openid-connect/certs", s.certs)
 	mux.Handle("POST /realms/{realm}/protocol/openid-connect/token", noStore(s.handle(s.token)))
 	public("/realms/{realm}/protocol/openid-connect/token", s.wrongMethod)
+	mux.Handle("POST /realms/{realm}/protocol/openid-connect/auth/device", noStore(s.handle(s.beginDevice)))
+	mux.Handle("GET /realms/{realm}/device", noStore(http.HandlerFunc(s.showDevice)))
+	mux.Handle("POST /realms/{realm}/device", noStore(http.HandlerFunc(s.decideDevice)))
 	public("/", s.unknownPath)
 
 	const clients, models = "/admin/realms/{realm}/clients", "/admin/realms/{realm}/clients/{id}/protocol-mappers/models"
@@ -119,6 +124,13 @@ func (s *Server) Handler() http.Handler {
 	admin("GET "+models+"/{mapper}", s.getMapper)
 	admin("PUT "+models+"/{mapper}", s.updateMapper)
 	admin("DELETE "+models+"/{mapper}", s.deleteMapper)
+	const users = "/admin/realms/{realm}/users"
+	admin("GET "+users, s.listUsers)
+	admin("POST "+users, s.createUser)
+	admin("GET "+users+"/{id}", s.getUser)
+	admin("PUT "+users+"/{id}", s.updateUser)
+	admin("DELETE "+users+"/{id}", s.deleteUser)
+	admin("PUT "+users+"/{id}/reset-password", s.resetPassword)
 	admin("/admin/realms/", s.unknownAdminPath)
 	return securityHeaders(mux)
 }

@@ -59,11 +59,18 @@ type savedRealm struct {
 	AccessTokenLifespan int           `json:"accessTokenLifespan"`
 	Key                 []byte        `json:"key"` // PKCS#8 DER
 	Clients             []savedClient `json:"clients"`
+	Users               []savedUser   `json:"users,omitempty"`
 }
 
 type savedClient struct {
 	client
 	ServiceAccount string `json:"serviceAccount,omitempty"`
+}
+
+type savedUser struct {
+	user
+
+	Password *passwordHash `json:"password,omitempty"`
 }
 
 func (s *state) encode(ctx context.Context) ([]byte, error) {
@@ -80,6 +87,9 @@ func (s *state) encode(ctx context.Context) ([]byte, error) {
 		}
 		for _, c := range r.clients {
 			sr.Clients = append(sr.Clients, savedClient{client: *c, ServiceAccount: c.serviceAccount})
+		}
+		for _, u := range r.users {
+			sr.Users = append(sr.Users, savedUser{user: *u, Password: u.password})
 		}
 		saved.Realms = append(saved.Realms, sr)
 	}
@@ -132,6 +142,11 @@ func (sr savedRealm) realm() (*realm, error) {
 		c := sc.client
 		c.serviceAccount = sc.ServiceAccount
 		r.clients = append(r.clients, &c)
+	}
+	for _, su := range sr.Users {
+		u := su.user
+		u.password = su.Password
+		r.users = append(r.users, &u)
 	}
 	slices.SortFunc(r.clients, func(a, b *client) int { return strings.Compare(a.ClientID, b.ClientID) })
 	return r, nil

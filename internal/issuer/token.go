@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -14,6 +15,7 @@ import (
 const (
 	grantClientCredentials = "client_credentials"
 	grantPassword          = "password"
+	grantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
 // tokenResponse is Keycloak's AccessTokenResponse. There are no refresh tokens: client credentials get none by
@@ -49,22 +51,34 @@ func (s *Server) token(r *http.Request) (answer, error) {
 	switch {
 	case !r.PostForm.Has("grant_type"):
 		return answer{}, oauthFault(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
-	case grant != grantClientCredentials && grant != grantPassword:
+	case !slices.Contains([]string{grantClientCredentials, grantPassword, grantDevice}, grant):
 		return answer{}, oauthFault(http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant_type")
 	}
 	c, err := authenticate(found, r)
+	if err == nil {
+		err = noDuplicates(r)
+	}
 	if err != nil {
 		return answer{}, err
 	}
+	switch grant {
+	case grantPassword:
+		return s.passwordGrant(r, found, c)
+	case grantDevice:
+		return s.deviceGrant(r, found, c)
+	default:
+		return s.clientCredentialsGrant(r, found, c)
+	}
+}
+
+// noDuplicates refuses parameters that are there twice.
+func noDuplicates(r *http.Request) error {
 	for _, values := range r.PostForm {
 		if len(values) > 1 {
-			return answer{}, oauthFault(http.StatusBadRequest, "invalid_request", "duplicated parameter")
+			return oauthFault(http.StatusBadRequest, "invalid_request", "duplicated parameter")
 		}
 	}
-	if grant == grantPassword {
-		return s.passwordGrant(r, found, c)
-	}
-	return s.clientCredentialsGrant(r, found, c)
+	return nil
 }
 
 func readForm(r *http.Request) error {
@@ -155,35 +169,48 @@ func (s *Server) clientCredentialsGrant(r *http.Request, in *realm, c *client) (
 	if err != nil {
 		return answer{}, err
 	}
-	key, err := in.key.wait(r.Context())
+	return s.issue(r.Context(), in, c, scope, openID, serviceAccount(c, r))
+}
+
+// issue answers with the tokens of whom describe describes.
+func (s *Server) issue(ctx context.Context, in *realm, c *client, scope string, openID bool, describe describer) (answer, error) {
+	key, err := in.key.wait(ctx)
 	if err != nil {
 		return answer{}, err
 	}
-	access := s.serviceAccountClaims(in, c, scope, r)
+	access := s.accessClaims(in, c, scope, describe)
 	res := tokenResponse{ExpiresIn: in.AccessTokenLifespan, TokenType: typeBearer, Scope: scope}
 	if res.AccessToken, err = key.sign(access); err != nil {
 		return answer{}, err
 	}
 	if openID {
-		if res.IDToken, err = key.sign(s.idClaims(access, c, res.AccessToken, r)); err != nil {
+		if res.IDToken, err = key.sign(s.idClaims(access, c, res.AccessToken, describe)); err != nil {
 			return answer{}, err
 		}
 	}
 	return answer{status: http.StatusOK, body: res}, nil
 }
 
-// passwordGrant serves the administrator of realm master through admin-cli; there are no other users.
+// passwordGrant serves the administrator of realm master through admin-cli, and the users of other realms through the clients that
+// may use it.
 func (s *Server) passwordGrant(r *http.Request, in *realm, c *client) (answer, error) {
 	if !c.DirectAccessGrantsEnabled {
 		return answer{}, oauthFault(http.StatusBadRequest, "unauthorized_client", "Client not allowed for direct access grants")
 	}
-	scope, _, err := grantedScope(r)
+	scope, openID, err := grantedScope(r)
 	if err != nil {
 		return answer{}, err
 	}
-	user, password := same(r.PostForm.Get("username"), s.opts.AdminUser), same(r.PostForm.Get("password"), s.opts.AdminPassword)
-	if in.Name != masterRealm || c.ClientID != adminCLI || !user || !password {
-		return answer{}, oauthFault(http.StatusBadRequest, "invalid_grant", "Invalid user credentials")
+	name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
+	if in.Name != masterRealm {
+		u, err := in.login(name, password)
+		if err != nil {
+			return answer{}, err
+		}
+		return s.issue(r.Context(), in, c, scope, openID, person(u))
+	}
+	if rightName, right := same(name, s.opts.AdminUser), same(password, s.opts.AdminPassword); c.ClientID != adminCLI || !rightName || !right {
+		return answer{}, wrongLogin()
 	}
 	key, err := in.key.wait(r.Context())
 	if err != nil {

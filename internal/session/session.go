@@ -173,6 +173,17 @@ func (s *Session) Forget(id string) error {
 	return s.cache.Remove(s.Facts.Name, id)
 }
 
+// Secret returns the secret of a client of the environment, from the Kubernetes Secret that keeps it. It is empty for a client that
+// the environment does not know, or whose secret nobody told.
+func (s *Session) Secret(ctx context.Context, id string) (string, error) {
+	secret, err := s.secret(ctx, id)
+	var unknown *UnknownClientError
+	if errors.As(err, &unknown) || errors.Is(err, ErrUntold) {
+		return "", nil
+	}
+	return secret, err
+}
+
 // secret reads the client secret from the Kubernetes Secret that the facts name.
 func (s *Session) secret(ctx context.Context, id string) (string, error) {
 	i := slices.IndexFunc(s.Facts.Identity.Clients, func(c bootstrap.ClientFacts) bool { return c.ID == id })

@@ -30,6 +30,10 @@ func TestPasswordGrant(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "wrong-password") {
 		t.Errorf("found %v", err)
 	}
+	if _, err := token.Device(t.Context(), nil, r, g, nil, 0); !errors.Is(err, token.ErrClientRefused) {
+		t.Errorf("found %v", err)
+	}
+	g.DeviceURL = ""
 	if _, err := token.Device(t.Context(), nil, r, g, nil, 0); !errors.Is(err, token.ErrNotOffered) {
 		t.Errorf("found %v", err)
 	}
