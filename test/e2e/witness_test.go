@@ -36,8 +36,11 @@ type witness struct {
 	// given are hashes of files that were there before, by path; asked are files and folders that are to hold a token.
 	given map[string][sha256.Size]byte
 	asked map[string]bool
+	// events are what the clusters' Events said.
+	events map[string]bool
 	// clusters are clients by the hash of their kubeconfig.
 	clusters map[[sha256.Size]byte]kubernetes.Interface
+	held     *held
 }
 
 // everything is what all witnesses of this process have learnt, for the search in command lines.
@@ -51,7 +54,7 @@ func watch(state, work string) *witness {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &witness{
 		state: state, stop: stop, secrets: map[string]string{}, given: map[string][sha256.Size]byte{}, asked: map[string]bool{},
-		clusters: map[[sha256.Size]byte]kubernetes.Interface{},
+		events: map[string]bool{}, clusters: map[[sha256.Size]byte]kubernetes.Interface{}, held: holdOn(filepath.Join(state, "aip-dev")),
 	}
 	if work != "" {
 		_ = filepath.WalkDir(work, func(path string, entry fs.DirEntry, err error) error { // what cannot be read is searched later
@@ -91,6 +94,7 @@ func (w *witness) know(value, what string) {
 
 // learn looks at what the environments keep right now. What is not there is learnt the next time.
 func (w *witness) learn(ctx context.Context) {
+	w.held.look()
 	kept, _ := filepath.Glob(filepath.Join(w.state, "aip-dev", "*", "tokens", "*.json")) // the pattern is well-formed
 	for _, path := range kept {
 		var file struct{ Token string }
@@ -116,7 +120,7 @@ func (w *witness) learn(ctx context.Context) {
 	}
 }
 
-// learnCluster reads the Secrets of a cluster. The objects of Helm are no secrets.
+// learnCluster reads the Secrets and the Events of a cluster. The objects of Helm are no secrets.
 func (w *witness) learnCluster(ctx context.Context, kubeconfig []byte) {
 	key := sha256.Sum256(kubeconfig)
 	kube := w.clusters[key]
@@ -132,6 +136,13 @@ func (w *witness) learnCluster(ctx context.Context, kubeconfig []byte) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	if events, err := kube.CoreV1().Events("").List(ctx, metav1.ListOptions{}); err == nil {
+		w.mu.Lock()
+		for i := range events.Items {
+			w.events[events.Items[i].Message] = true
+		}
+		w.mu.Unlock()
+	}
 	list, err := kube.CoreV1().Secrets("").List(ctx, metav1.ListOptions{FieldSelector: "type=Opaque"})
 	if err != nil {
 		return
@@ -152,11 +163,17 @@ func (w *witness) ask(paths ...string) {
 	}
 }
 
-// end stops learning and returns what was found in files below roots.
+// end stops learning and returns what was found in files below roots, in those that environments wrote and that are gone, and in
+// Events.
 func (w *witness) end(roots ...string) []error {
 	w.stop()
 	w.done.Wait()
-	var found []error
+	found := w.held.end(w.search)
+	for message := range w.events {
+		if err := w.search([]byte(message)); err != nil {
+			found = append(found, fmt.Errorf("an Event holds %w", err))
+		}
+	}
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			switch {
@@ -290,6 +307,25 @@ func TestWitness(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
+	}
+	w = watch(state, work)
+	w.stop()
+	w.done.Wait()
+	w.know(signature, "the signature of a token")
+	gone := filepath.Join(state, "aip-dev", "aip", "logs", "gateway")
+	write(gone, "level=INFO msg=fine\n")
+	w.held.look()
+	if file, err := os.OpenFile(gone, os.O_APPEND|os.O_WRONLY, 0); err != nil {
+		t.Error(err)
+	} else if _, err := file.WriteString(signature); err != nil || file.Close() != nil {
+		t.Error(err)
+	}
+	w.events["pulled image "+signature], w.events["pulled"] = true, true
+	if err := os.Remove(gone); err != nil {
+		t.Error(err)
+	}
+	if found := w.end(state, work); len(found) != 2 {
+		t.Errorf("in a file that is gone and an Event: found %v", found)
 	}
 	log := "> exec aip-dev token agent\n[stdout]\n" + token + "\n> exec aip-dev token why agent\n[stdout]\nfine\n"
 	if found := w.searchLog(log); len(found) != 0 {
