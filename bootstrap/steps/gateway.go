@@ -35,6 +35,9 @@ func (g gateway) spec(facts bootstrap.Facts) release.Spec {
 	if facts.Images.Gateway != "" {
 		values["image"] = image(facts.Images.Gateway)
 	}
+	if g.env.Existing.GatewayURL == "" { // with an ingress of one's own, who ends TLS is one's own matter
+		values["tls"] = map[string]any{"secretName": ""}
+	}
 	if facts.Cluster.Kind == bootstrap.ClusterKind {
 		values["service"] = map[string]any{"type": "NodePort", "nodePort": gatewayNodePort}
 	}

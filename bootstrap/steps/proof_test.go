@@ -125,7 +125,7 @@ func TestGatewayValues(t *testing.T) {
 		}
 		return at
 	}
-	for path, want := range map[string]any{"gateway.auth.oidcIssuerURL": "http://localhost:1/realms/aip", "gateway.auth.oidcAudience": "aip-gateway"} {
+	for path, want := range map[string]any{"gateway.auth.oidcIssuerURL": "http://localhost:1/realms/aip", "gateway.auth.oidcAudience": "aip-gateway", "gateway.tls.secretName": ""} {
 		if got := value(spec.Values, path); got != want {
 			t.Errorf("held: %s is %v, expected %v", path, got, want)
 		}

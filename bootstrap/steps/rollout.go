@@ -1,10 +1,12 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -284,7 +286,20 @@ func lookAtPod(ctx context.Context, client kubernetes.Interface, namespace, name
 			newest = &pods.Items[i]
 		}
 	}
-	return podState{reason: reasonOf(newest), unpulled: unpulledImage(newest)}
+	warned := func() string { return warningOf(ctx, client, newest) }
+	return podState{reason: reasonOf(newest, warned), unpulled: unpulledImage(newest)}
+}
+
+// warningOf returns the last warning that the node gave about a pod, such as that a Secret it mounts is not there; "" when there
+// is none, or when events may not be read.
+func warningOf(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) string {
+	of := fields.Set{"involvedObject.uid": string(pod.UID), "type": corev1.EventTypeWarning, "source": "kubelet"}
+	events, err := client.CoreV1().Events(pod.Namespace).List(ctx, metav1.ListOptions{FieldSelector: of.AsSelector().String()})
+	if err != nil || len(events.Items) == 0 {
+		return ""
+	}
+	last := slices.MaxFunc(events.Items, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
+	return last.Reason + ": " + last.Message
 }
 
 // unpulledImage returns the image for which a container of pod waits in vain.
@@ -302,13 +317,22 @@ func unpulledImage(pod *corev1.Pod) string {
 	return ""
 }
 
-func reasonOf(pod *corev1.Pod) string {
+// reasonOf returns why a pod is not ready. warned is asked when a container waits and does not say for what.
+func reasonOf(pod *corev1.Pod, warned func() string) string {
 	for _, c := range pod.Status.ContainerStatuses {
-		if w := c.State.Waiting; w != nil && w.Message != "" {
-			return w.Reason + ": " + w.Message
+		why := lastWords(c)
+		if w := c.State.Waiting; w != nil {
+			switch {
+			case w.Reason == "CrashLoopBackOff" && why != "": // what it says itself is for how long it waits
+				why = w.Reason + ": " + why
+			case w.Message != "":
+				why = w.Reason + ": " + w.Message
+			default:
+				why = cmp.Or(warned(), why)
+			}
 		}
-		if t := c.LastTerminationState.Terminated; t != nil && t.Message != "" {
-			return t.Message
+		if why != "" {
+			return why
 		}
 	}
 	for _, c := range pod.Status.Conditions {
@@ -318,3 +342,21 @@ func reasonOf(pod *corev1.Pod) string {
 	}
 	return "pod " + pod.Name + " is " + string(pod.Status.Phase)
 }
+
+// lastWords returns what a container said when it ended: of the end of a log, the last line that tells of an error, else the last one.
+func lastWords(c corev1.ContainerStatus) string {
+	ended := cmp.Or(c.State.Terminated, c.LastTerminationState.Terminated)
+	if ended == nil {
+		return ""
+	}
+	words := ""
+	for line := range strings.Lines(strings.TrimSpace(ended.Message)) {
+		line = strings.TrimSpace(line)
+		if isError(line) || line != "" && !isError(words) {
+			words = line
+		}
+	}
+	return words
+}
+
+func isError(line string) bool { return strings.Contains(strings.ToLower(line), "error") }

@@ -56,12 +56,18 @@ func TestReasonOf(t *testing.T) {
 			Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}}, corev1.ContainerState{})),
 		"OIDC setup failed": pod(container(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, corev1.ContainerState{
 			Terminated: &corev1.ContainerStateTerminated{Message: "OIDC setup failed"}})),
+		"CrashLoopBackOff: error: unknown flag: --none": pod(container(corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s restarting failed container=gateway"}},
+			corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: "begins\nerror: unknown flag: --none\n\nNext:  aip-dev gateway --help\n"}})),
+		"it is gone": pod(container(corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{Message: "begins\nit is gone\n"}}, corev1.ContainerState{})),
+		"a warning": pod(container(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}, corev1.ContainerState{})),
 		"no room": pod(corev1.PodStatus{Conditions: []corev1.PodCondition{
 			{Type: corev1.PodReady, Status: corev1.ConditionTrue, Message: "fine"},
 			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "no room"}}}),
 		"pod gateway-1 is Pending": pod(corev1.PodStatus{Phase: corev1.PodPending}),
 	} {
-		if got := reasonOf(p); got != want {
+		if got := reasonOf(p, func() string { return "a warning" }); got != want {
 			t.Errorf("got %q, expected %q", got, want)
 		}
 	}
@@ -216,15 +222,35 @@ func TestPodReason(t *testing.T) {
 	}
 	pod := podOf(t, space)
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}}}
+	pod, err := c.CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seconds, message := range []string{"of before", `secret "tls" not found`} {
+		_, err := c.CoreV1().Events(space).Create(t.Context(), &corev1.Event{
+			ObjectMeta:     metav1.ObjectMeta{GenerateName: "web-"},
+			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: space, Name: pod.Name, UID: pod.UID},
+			Type:           corev1.EventTypeWarning, Reason: "FailedMount", Message: message, Source: corev1.EventSource{Component: "kubelet"},
+			LastTimestamp: metav1.NewTime(time.Unix(int64(seconds), 0)),
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := podReason(t.Context(), c, space, "web"); got != `FailedMount: secret "tls" not found` {
+		t.Errorf("a volume: %q", got)
+	}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{
 		Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "OIDC setup failed: 404 Not Found"}}}}
-	if _, err := c.CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+	if _, err = c.CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	reason := podReason(t.Context(), c, space, "web")
 	if !strings.Contains(reason, "OIDC setup failed: 404 Not Found") {
 		t.Errorf("the pod: %q", reason)
 	}
-	err := error(&RolloutError{Deployment: "web", After: DefaultRolloutLimit, Reason: reason})
+	err = &RolloutError{Deployment: "web", After: DefaultRolloutLimit, Reason: reason}
 	if want := "web is not available after 30s: CrashLoopBackOff: OIDC setup failed: 404 Not Found"; err.Error() != want {
 		t.Errorf("got %q, expected %q", err, want)
 	}
