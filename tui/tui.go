@@ -26,6 +26,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page/tour"
 	"github.com/aip-dev/aip-dev/tui/part/osc"
 	"github.com/aip-dev/aip-dev/tui/part/paint"
+	"github.com/aip-dev/aip-dev/tui/part/paste"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -112,8 +113,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("take the terminal: %w", err)
 	}
-	p := tea.NewProgram(&shell{root: model, terminal: terminal}, tea.WithContext(ending), tea.WithInput(o.In), tea.WithoutRenderer(),
-		tea.WithoutSignalHandler()) // signals end ctx
+	options := []tea.ProgramOption{tea.WithContext(ending), tea.WithInput(o.In), tea.WithoutRenderer(), tea.WithoutSignalHandler()} // signals end ctx
+	if in, ok := o.In.(*os.File); ok {
+		input := paste.From(in)
+		options = append(options, tea.WithInput(input), tea.WithFilter(input.Restore))
+	}
+	p := tea.NewProgram(&shell{root: model, terminal: terminal}, options...)
 	go sizes(ending, file, p.Send)
 	_, err = p.Run()
 	decisions.wait()
