@@ -14,24 +14,31 @@ import (
 	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
-// verdict says where the request stands and why.
+// verdict says where the request stands and why: what people said comes before what policies did.
 func (w *writer) verdict(r *v1alpha1.AgentRequest) {
 	switch r.Status.Phase {
 	case "":
 		w.heading("NOT LOOKED AT YET", "")
+		w.decided(r)
 	case v1alpha1.PhasePending:
 		w.pending(r)
+		w.decided(r)
 	default:
 		w.heading(strings.ToUpper(string(r.Status.Phase)), "")
+		w.decided(r)
 		w.rules(r.Status.PolicyResults)
 	}
-	w.denial(r.Status.Denial)
+}
+
+// decided says what was decided, by whom, and what came of it.
+func (w *writer) decided(r *v1alpha1.AgentRequest) {
 	if h := r.Spec.HumanApproval; h != nil {
 		w.field(h.Decision+" by", id(cmp.Or(h.ApprovedBy, "a reviewer who gave no name")))
 		if h.Reason != "" {
 			w.quote(h.Reason)
 		}
 	}
+	w.denial(r.Status.Denial)
 	w.grade(r.Status)
 	if result := r.Status.Result; result != nil {
 		w.field("result", id(result.URL))

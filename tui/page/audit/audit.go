@@ -30,7 +30,7 @@ const (
 // New returns the page.
 func New(look theme.Theme, source Source, do page.Do, zone *time.Location) *browse.Page {
 	return browse.New(browse.Options{
-		Title: "Audit trail", Look: look, Do: do, Every: every, Empty: "nothing happened yet",
+		Title: "Audit trail", Look: look, Do: do, Every: every, Limit: shown, Empty: "nothing happened yet",
 		Columns: []browse.Column{{Title: "TIME", Width: 8}, {Title: "EVENT", Width: 18}, {Title: "WHO", Width: 14}, {Title: "WHAT"}},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
 			records, err := source.AuditRecords(ctx, client.AuditOptions{AllNamespaces: true, Limit: shown})

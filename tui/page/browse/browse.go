@@ -52,6 +52,8 @@ type Options struct {
 	Do page.Do
 	// Load gets the rows, in the order in which they are shown.
 	Load func(ctx context.Context) ([]Row, error)
+	// Limit is how many rows Load gets at most; 0 is no limit.
+	Limit int
 	// Every is the time between two calls of Load; 0 asks once, and again by key.
 	Every time.Duration
 	// Empty says what to think of it when there are no rows.

@@ -162,6 +162,8 @@ func (p *Page) titleLine() string {
 		left += "  " + p.Look.Dim.Render("reading"+p.Look.Cut)
 	case p.filter != "":
 		left += "  " + p.Look.Soon.Render(fmt.Sprintf("%d of %d match /%s", len(p.shown), len(p.rows), p.safe(p.filter)))
+	case p.Limit > 0 && len(p.rows) >= p.Limit:
+		left += "  " + p.Look.Dim.Render(fmt.Sprintf("%d read, there are more", len(p.rows)))
 	default:
 		left += "  " + p.Look.Dim.Render(fmt.Sprint(len(p.rows)))
 	}

@@ -162,7 +162,7 @@ func (q *Queue) markKeys() []page.Key {
 		return nil
 	}
 	var keys []page.Key
-	if _, marked := q.marks[q.cursor.key]; marked || q.markable(q.cursor.item) == "" {
+	if _, marked := q.marks[q.cursor.key]; marked || !q.cursor.gone && q.markable(q.cursor.item) == "" {
 		keys = append(keys, page.Key{Binding: k.mark})
 	}
 	if len(q.marks) > 0 {

@@ -138,7 +138,7 @@ func (q *Queue) Signs() []page.Sign {
 	return []page.Sign{
 		{Sign: l.Waits, Means: "waits for a decision"}, {Sign: l.Approved, Means: "approved"},
 		{Sign: l.Denied, Means: "denied"}, {Sign: l.Executing, Means: "being executed"}, {Sign: l.Done, Means: "done"},
-		{Sign: l.Failed, Means: "failed or expired"}, {Sign: l.Unknown, Means: "being evaluated"},
+		{Sign: l.Failed, Means: "failed, expired or deleted"}, {Sign: l.Unknown, Means: "being evaluated"},
 		{Sign: l.New, Means: "came while you were here, not looked at yet"},
 		{Sign: l.Marked, Means: "marked: the next decision is about it"},
 		{Sign: l.Sending, Means: "your decision is on its way, or waits to be taken back"},
@@ -173,6 +173,9 @@ func (q *Queue) rowLine(at int, c columns) string {
 	_, sending := q.sent[item.Key()]
 	_, marked := q.marks[item.Key()]
 	r := rowOf(item, q.Look, q.Limits, q.now, q.isFresh(item), sending, marked)
+	if at == q.cursor.at && q.cursor.gone {
+		r.sign = q.Look.Failed
+	}
 	lead, rest := r.lead(c), r.rest(c, q.Look.Cut)
 	switch {
 	case at == q.cursor.at:

@@ -33,6 +33,7 @@ type edition struct {
 	shape   shape
 	rules   int
 	look    int
+	gone    bool
 }
 
 // rivals are the other requests about the target of the one under the cursor that are not over.
@@ -77,7 +78,7 @@ func (q *Queue) display() {
 	q.findRivals()
 	want := edition{
 		key: q.cursor.key, version: item.ResourceVersion, width: q.layout.textWidth, zone: q.now.Location(), rivals: q.rivals.words,
-		shape: q.preview.shape, rules: q.rules.revision,
+		shape: q.preview.shape, rules: q.rules.revision, gone: q.cursor.gone,
 	}
 	last, seen := q.sightOf(item)
 	if seen {
@@ -106,8 +107,11 @@ func (q *Queue) display() {
 	q.preview.shown = want
 }
 
-// sinceRead says what changed since a request was read to its end, above its record.
+// sinceRead says above the record of a request that it was deleted, or what changed since it was read to its end.
 func (q *Queue) sinceRead(item feed.Item, width int) []string {
+	if q.cursor.gone {
+		return []string{q.Look.Soon.Render(text.Cut("DELETED, this is what it was", width, q.Look.Cut)), ""}
+	}
 	read, ok := q.preview.read[item.Key()]
 	if !ok || read.ResourceVersion == item.ResourceVersion {
 		return nil

@@ -83,6 +83,9 @@ func TestDecidedByAnother(t *testing.T) {
 		d.refresh()
 		d.wantHighlighted(2)
 		d.wantOff("a", "it was deleted")
+		if view := d.queue.View(); !strings.Contains(view, "DELETED, this is what it was") {
+			d.Errorf("the record does not say that it is gone:\n%s", view)
+		}
 		d.Press("k")
 		d.wantHighlighted(0)
 		d.Wait(restTime)
