@@ -10,6 +10,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/policy"
+	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
 // TestBombs: hole: an expression that takes for ever, or more memory than there is, stops every decision. Attack: small
@@ -21,11 +22,14 @@ func TestBombs(t *testing.T) {
 		return "[" + first + "]" + strings.Repeat(".map(a, a + a)", times) + then
 	}
 	for name, expression := range map[string]string{
-		"nested loops":        bomb,
-		"text that doubles":   doubled("'aaaaaaaaaa'", 24, ".all(x, x.contains('b'))"),
-		"regexp of long text": strings.TrimSuffix(strings.Repeat("request.spec.reason.matches('(a|aa)+b') || ", 80), " || "),
-		"very long":           "true" + strings.Repeat(" && true", 20_000),
-		"very deep":           strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000),
+		"nested loops":          bomb,
+		"text that doubles":     doubled("'aaaaaaaaaa'", 24, ".all(x, x.contains('b'))"),
+		"regexp of long text":   strings.TrimSuffix(strings.Repeat("request.spec.reason.matches('(a|aa)+b') || ", 80), " || "),
+		"regexp of ten letters": "request.spec.reason.matches('(a?){500}b')",
+		"regexp of an agent":    "request.spec.reason.matches(request.spec.parameters.pattern)",
+		"regexps in a loop":     "request.spec.parameters.list.all(x, !x.matches('(a?){90}b'))",
+		"very long":             "true" + strings.Repeat(" && true", 20_000),
+		"very deep":             strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000),
 	} {
 		for mode, want := range map[string]policy.Outcome{
 			"": policy.Deny, v1alpha1.FailClosed: policy.Deny, "nonsense": policy.Deny, v1alpha1.FailOpen: policy.RequireApproval,
@@ -34,17 +38,49 @@ func TestBombs(t *testing.T) {
 				t.Parallel()
 				in := input()
 				in.Request.Spec.Reason = strings.Repeat("a", 100_000)
-				began := time.Now()
+				in.Request.Spec.Parameters = &apiextensionsv1.JSON{Raw: fmt.Appendf(nil, `{"pattern":%q,"list":[%s"a"]}`,
+					strings.Repeat("(a?){999}", 10_000), strings.Repeat(`"a",`, 100_000))}
+				began := testkit.ThreadTime(t)
 				d := policy.Compile([]v1alpha1.SafetyPolicy{
 					set(mode, rule("bomb", v1alpha1.ActionAllow, expression)), set("", rule("hold", v1alpha1.ActionRequireApproval, "true")),
 				}).Decide(t.Context(), in)
 				if d.Outcome != want || (want == policy.Deny) != (d.Code == v1alpha1.DenialEvaluationFailure) || len(d.Results) != 2 {
 					t.Errorf("found %.300s", fmt.Sprintf("%+v", d))
 				}
-				if took := time.Since(began); took > 10*time.Second {
+				if took := testkit.ThreadTime(t) - began; took > 10*time.Second {
 					t.Errorf("it took %s", took)
 				}
 			})
+		}
+	}
+}
+
+// TestBombsTogether: hole: what one evaluation may cost is multiplied by the rules and by the targets that an agent says it
+// affects, and what they say fills the status. Attack: rules that each cost nearly as much as they may, about thousands of
+// affected targets. Proof: the decision ends as soon as one with a few of them would, each rule is named once, and the
+// first rule counts.
+func TestBombsTogether(t *testing.T) {
+	t.Parallel()
+	rules := []v1alpha1.Rule{rule("hold", v1alpha1.ActionRequireApproval, "true")}
+	for i := range 20 {
+		rules = append(rules, rule(fmt.Sprint("costly", i), v1alpha1.ActionDeny, `request.spec.reason.matches('(a?){40}b')`))
+	}
+	in := input()
+	in.Request.Spec.Reason = strings.Repeat("a", 100_000)
+	in.Request.Spec.CascadeModel = &v1alpha1.CascadeModel{}
+	for i := range 5000 {
+		in.Request.Spec.CascadeModel.AffectedTargets = append(in.Request.Spec.CascadeModel.AffectedTargets,
+			v1alpha1.AffectedTarget{URI: fmt.Sprint("k8s://prod/default/deployment/", i), EffectType: "deleted"})
+		in.Affected = append(in.Affected, policy.UnknownTarget())
+	}
+	for mode, want := range map[string]policy.Outcome{"": policy.Deny, v1alpha1.FailOpen: policy.RequireApproval} {
+		began := testkit.ThreadTime(t)
+		d := policy.Compile([]v1alpha1.SafetyPolicy{set(mode, rules...)}).Decide(t.Context(), in)
+		if d.Outcome != want || len(d.Results) > 3*len(rules) || d.Results[0].RuleName != "hold" {
+			t.Errorf("%q: found %s with %d results", mode, d.Outcome, len(d.Results))
+		}
+		if took := testkit.ThreadTime(t) - began; took > 20*time.Second {
+			t.Errorf("%q: it took %s", mode, took)
 		}
 	}
 }

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types/ref"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -62,7 +65,8 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		d.Message = "the request cannot be evaluated: " + err.Error()
 		return d
 	}
-	s.ask(ctx, question{in: in, vars: vars, denial: v1alpha1.DenialPolicyViolation}, &d)
+	left := budget(decisionLimit)
+	s.ask(ctx, question{in: in, vars: vars, denial: v1alpha1.DenialPolicyViolation, left: &left}, &d)
 	if model := in.Request.Spec.CascadeModel; model != nil {
 		for i, a := range model.AffectedTargets {
 			target := Target{Err: errors.New("it was not looked up")}
@@ -70,7 +74,7 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 				target = in.Affected[i]
 			}
 			s.ask(ctx, question{
-				in: in, vars: affected(vars, a, target), denial: v1alpha1.DenialCascade, prefix: resultCascade, about: a.URI,
+				in: in, vars: affected(vars, a, target), denial: v1alpha1.DenialCascade, prefix: resultCascade, about: a.URI, left: &left,
 			}, &d)
 		}
 	}
@@ -88,6 +92,8 @@ type question struct {
 	denial string
 	// prefix and about mark what was said about an affected target; they are empty for the request itself.
 	prefix, about string
+	// left is what the rules may still cost, for all questions of one decision together.
+	left *budget
 }
 
 // ask weighs every rule that applies.
@@ -145,7 +151,7 @@ func (c *compiledRule) evaluate(ctx context.Context, q question) (bool, error) {
 	if c.window != nil && !c.window.applies(q.in.Now) {
 		return false, nil
 	}
-	value, _, err := c.program.ContextEval(ctx, q.vars)
+	value, err := q.left.spend(func() (ref.Val, *cel.EvalDetails, error) { return c.program.ContextEval(ctx, q.vars) })
 	if err != nil {
 		return false, err
 	}
@@ -194,10 +200,12 @@ func (c *compiledRule) message(o Outcome) string {
 	}
 }
 
+// record notes what a rule said, once: it may say the same about thousands of affected targets.
 func (d *Decision) record(c *compiledRule, result string) {
-	d.Results = append(d.Results, v1alpha1.PolicyResult{
-		PolicyName: c.policy, RuleName: c.rule.Name, Result: result, PolicyGeneration: c.generation,
-	})
+	r := v1alpha1.PolicyResult{PolicyName: c.policy, RuleName: c.rule.Name, Result: result, PolicyGeneration: c.generation}
+	if !slices.Contains(d.Results, r) {
+		d.Results = append(d.Results, r)
+	}
 }
 
 // raise takes o over when nothing was decided yet or o is more severe, and reports whether it did.

@@ -15,13 +15,6 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
-const (
-	// costLimit bounds one evaluation in cel-go's cost units; a comparison of two fields costs about five.
-	costLimit = 1_000_000
-	// interruptEvery is the number of loop steps after which an evaluation looks whether its context ended.
-	interruptEvery = 100
-)
-
 var errNotBool = errors.New("expression must yield a bool")
 
 // Set is a number of compiled policies. It is safe for concurrent use.
@@ -163,10 +156,10 @@ func Check(p *v1alpha1.SafetyPolicy, resources ...v1alpha1.GovernedResource) []R
 // environment is what a rule's expression can name, when it is checked and when it is evaluated. context and ctxData
 // are two names of what the context fetcher found. Source: https://cel.dev, and the AIP policy reference.
 func environment() (*cel.Env, error) {
-	env, err := cel.NewEnv(
+	env, err := cel.NewCustomEnv(append(library(),
 		cel.Variable(varRequest, cel.DynType), cel.Variable(varTarget, cel.DynType),
 		cel.Variable(varContext, cel.DynType), cel.Variable(varCtxData, cel.DynType),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare CEL: %w", err)
 	}
@@ -219,7 +212,7 @@ func (c *compiledRule) compile(env *cel.Env, typed []typedEnvironment) (err erro
 	for _, ref := range checked.NativeRep().ReferenceMap() {
 		c.readsTarget = c.readsTarget || slices.Contains([]string{varTarget, varContext, varCtxData}, ref.Name)
 	}
-	c.program, err = env.Program(checked, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
+	c.program, err = env.Program(checked, limits()...)
 	if err != nil {
 		return fmt.Errorf("plan the expression: %w", err)
 	}
