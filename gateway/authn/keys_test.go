@@ -83,7 +83,14 @@ func TestKeyFetchesAreLimited(t *testing.T) {
 	i.publish(k, stranger)
 	is(t, v, forged, authn.ErrKeyUnknown)
 	i.clock.forward(time.Second)
-	is(t, v, forged, nil) // the limit delays a new key by a second at most
+	// The limit delays a new key by a second at most. go-oidc hands out a fetched set a moment before it fetches again, and
+	// whoever asks in that moment gets the same.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		if _, err := v.Verify(t.Context(), forged); err == nil {
+			break
+		}
+	}
+	is(t, v, forged, nil)
 	if n := i.fetches() - before; n != 1 {
 		t.Errorf("the keys were fetched %d times in a second, expected once", n)
 	}
