@@ -208,7 +208,7 @@ func (r *recorded) warn(texts []string) { r.Warnings = texts }
 
 // result answers PUT /agent-requests/{name}/result. A later result replaces an earlier one.
 func (s *Server) result(ctx context.Context, who caller, in resultOf) (recorded, error) {
-	_, err := s.store.ChangeStatus(ctx, in.namespace, in.name, func(r *v1alpha1.AgentRequest) (v1alpha1.AgentRequestStatus, error) {
+	written, err := s.store.ChangeStatus(ctx, in.namespace, in.name, func(r *v1alpha1.AgentRequest) (v1alpha1.AgentRequestStatus, error) {
 		if err := owns(who, r); err != nil {
 			return r.Status, err
 		}
@@ -221,6 +221,11 @@ func (s *Server) result(ctx context.Context, who caller, in resultOf) (recorded,
 		}
 	})
 	if err != nil {
+		return recorded{}, err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	waiting, cancel := context.WithTimeout(ctx, effectTimeout)
+	defer cancel()
+	if err := s.store.Shown(waiting, written); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return recorded{}, err //nolint:wrapcheck // problemOf knows the store's errors
 	}
 	return recorded{wire.Recorded{Status: "result recorded"}}, nil

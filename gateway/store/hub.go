@@ -93,6 +93,15 @@ func (s *Store) Wait(
 	return last, nil
 }
 
+// Shown waits until the cache has written, or what was written later: until then Get returns what was there before. It
+// returns ErrDeleted when the request goes away and the error of ctx when that ends first.
+func (s *Store) Shown(ctx context.Context, written *v1alpha1.AgentRequest) error {
+	_, err := s.Wait(ctx, written.Namespace, written.Name, func(r *v1alpha1.AgentRequest) bool {
+		return !newer(written.ResourceVersion, r.ResourceVersion)
+	})
+	return err
+}
+
 // Follow calls each with the present state of the request, if the cache has it, and with every later state until each
 // returns false. States that follow each other faster than each returns may be skipped, the newest never is. It
 // returns ErrDeleted when the request goes away and the error of ctx when that ends first.
