@@ -53,17 +53,14 @@ type auditPage struct {
 // auditRecords answers GET /audit-records: an array, or a page when the caller asks for one. The newest come first.
 // Agents see the records of their own requests.
 func (s *Server) auditRecords(ctx context.Context, who caller, in auditQuery) (any, error) {
-	found, err := s.store.Records(ctx, in.namespace, in.request, func(r *v1alpha1.AuditRecord) bool {
-		return mayReadRecord(who, r)
+	found, err := s.recordsFound(ctx, in, func(r *v1alpha1.AuditRecord) bool {
+		return (in.after == nil || store.CompareRecords(r, in.after) < 0) && mayReadRecord(who, r)
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // problemOf knows the store's errors
 	}
 	out := auditPage{Items: make([]v1alpha1.AuditRecord, 0, len(found))}
 	for _, r := range found {
-		if in.after != nil && store.CompareRecords(r, in.after) >= 0 {
-			continue
-		}
 		if in.limit > 0 && len(out.Items) == in.limit {
 			out.Continue = recordCursor(&out.Items[in.limit-1])
 			break
@@ -76,6 +73,14 @@ func (s *Server) auditRecords(ctx context.Context, who caller, in auditQuery) (a
 		return out, nil
 	}
 	return out.Items, nil
+}
+
+// recordsFound returns the records of a query, one more than its page has, if there are.
+func (s *Server) recordsFound(ctx context.Context, in auditQuery, match func(*v1alpha1.AuditRecord) bool) ([]*v1alpha1.AuditRecord, error) {
+	if in.request != "" {
+		return s.store.RecordsOf(ctx, in.namespace, in.request, match)
+	}
+	return s.store.Records(ctx, in.namespace, oneMore(in.limit), match)
 }
 
 func mayReadRecord(who caller, r *v1alpha1.AuditRecord) bool {

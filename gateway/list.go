@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -157,15 +158,15 @@ type page struct {
 
 // list answers GET /agent-requests: an array, or a page when the caller asks for one. The newest come first.
 func (s *Server) list(ctx context.Context, who caller, in query) (any, error) {
-	found, err := s.store.List(ctx, in.namespace, in.visible(who))
+	visible := in.visible(who)
+	found, err := s.store.Newest(ctx, in.namespace, oneMore(in.limit), func(r *v1alpha1.AgentRequest) bool {
+		return (in.after == nil || in.after.before(r)) && visible(r)
+	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // problemOf knows the store's errors
 	}
 	out := page{Items: make([]v1alpha1.AgentRequest, 0, len(found))}
 	for _, r := range found {
-		if in.after != nil && !in.after.before(r) {
-			continue
-		}
 		if in.limit > 0 && len(out.Items) == in.limit {
 			out.Continue = cursorAt(&out.Items[in.limit-1]).String()
 			break
@@ -176,6 +177,14 @@ func (s *Server) list(ctx context.Context, who caller, in query) (any, error) {
 		return out, nil
 	}
 	return out.Items, nil
+}
+
+// oneMore returns how many objects to look for to see whether any come after a page; 0 stays no limit.
+func oneMore(limit int) int {
+	if limit == 0 || limit == math.MaxInt {
+		return 0
+	}
+	return limit + 1
 }
 
 // withKind returns r with the kind and version that objects of a cache go without.

@@ -67,17 +67,20 @@ func (s *Store) Record(ctx context.Context, namespace, name string) (*v1alpha1.A
 	return &r, classify("get AuditRecord", s.cache.Get(ctx, key(namespace, name), &r, shared()))
 }
 
-// Records returns the records of a namespace (all when empty) for which match is true, the newest first. When request
-// is not empty, only those of requests of that name are asked, which is quick however many there are.
-func (s *Store) Records(
+// Records returns the records of a namespace (all when empty) for which match is true, the newest first and so many at most,
+// all when that is 0.
+func (s *Store) Records(ctx context.Context, namespace string, most int, match func(*v1alpha1.AuditRecord) bool) ([]*v1alpha1.AuditRecord, error) {
+	return kept(ctx, s, &v1alpha1.AuditRecord{}, namespace, most, match, func(a, b *v1alpha1.AuditRecord) int { return CompareRecords(b, a) })
+}
+
+// RecordsOf returns the records of requests of one name for which match is true, the newest first. It is quick however
+// many others there are.
+func (s *Store) RecordsOf(
 	ctx context.Context, namespace, request string, match func(*v1alpha1.AuditRecord) bool,
 ) ([]*v1alpha1.AuditRecord, error) {
-	options := []client.ListOption{client.InNamespace(namespace), client.UnsafeDisableDeepCopy}
-	if request != "" {
-		options = append(options, client.MatchingFields{byRequest: request})
-	}
 	var list v1alpha1.AuditRecordList
-	if err := s.cache.List(ctx, &list, options...); err != nil {
+	err := s.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy, client.MatchingFields{byRequest: request})
+	if err != nil {
 		return nil, classify("list AuditRecords", err)
 	}
 	out := make([]*v1alpha1.AuditRecord, 0, len(list.Items))
@@ -92,7 +95,7 @@ func (s *Store) Records(
 
 // Trail returns the records of r itself, not those of another request that had its name, the oldest first.
 func (s *Store) Trail(ctx context.Context, r *v1alpha1.AgentRequest) ([]*v1alpha1.AuditRecord, error) {
-	records, err := s.Records(ctx, r.Namespace, r.Name, func(a *v1alpha1.AuditRecord) bool {
+	records, err := s.RecordsOf(ctx, r.Namespace, r.Name, func(a *v1alpha1.AuditRecord) bool {
 		return a.Labels[v1alpha1.LabelAgentRequestUID] == string(r.UID)
 	})
 	slices.Reverse(records)
@@ -102,7 +105,7 @@ func (s *Store) Trail(ctx context.Context, r *v1alpha1.AgentRequest) ([]*v1alpha
 // CompareRecords orders records by time; those of one second by what happens first in a request's life.
 func CompareRecords(a, b *v1alpha1.AuditRecord) int {
 	if c := a.Spec.Timestamp.Compare(b.Spec.Timestamp.Time); c != 0 {
-		return c // most differ here, and a list of all is sorted whenever a page is asked for
+		return c // most differ here
 	}
 	return cmp.Or(
 		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Spec.AgentRequestRef, b.Spec.AgentRequestRef),

@@ -43,11 +43,11 @@ func TestRecords(t *testing.T) {
 	}
 	f.record(t, one, v1alpha1.AuditRequestCompleted, 200) // once more
 	eventually(t, func() bool {
-		all, err := f.Records(t.Context(), f.ns, "", everyRecord)
+		all, err := f.Records(t.Context(), f.ns, 0, everyRecord)
 		check(t, err)
 		return len(all) == 6
 	})
-	all, err := f.Records(t.Context(), f.ns, "", everyRecord)
+	all, err := f.Records(t.Context(), f.ns, 0, everyRecord)
 	check(t, err)
 	if got, want := events(all), "completed completed approved submitted approved submitted"; got != want {
 		t.Errorf("newest first: %s, want %s", got, want)
@@ -56,7 +56,7 @@ func TestRecords(t *testing.T) {
 	earlier.UID = "another-one-of-that-name"
 	f.record(t, earlier, v1alpha1.AuditRequestSubmitted, 1)
 	eventually(t, func() bool {
-		named, err := f.Records(t.Context(), f.ns, one.Name, everyRecord)
+		named, err := f.RecordsOf(t.Context(), f.ns, one.Name, everyRecord)
 		check(t, err)
 		return len(named) == 4
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -160,18 +159,14 @@ func (s *Store) liveGet(ctx context.Context, namespace, name string) (*v1alpha1.
 
 // List returns the requests of a namespace (all when empty) for which match is true, newest first.
 func (s *Store) List(ctx context.Context, namespace string, match func(*v1alpha1.AgentRequest) bool) ([]*v1alpha1.AgentRequest, error) {
-	var list v1alpha1.AgentRequestList
-	if err := s.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, classify("list AgentRequests", err)
-	}
-	out := make([]*v1alpha1.AgentRequest, 0, len(list.Items))
-	for i := range list.Items {
-		if r := &list.Items[i]; match(r) {
-			out = append(out, r)
-		}
-	}
-	slices.SortFunc(out, newestFirst)
-	return out, nil
+	return s.Newest(ctx, namespace, 0, match)
+}
+
+// Newest is List of so many requests at most, of all when that is 0.
+func (s *Store) Newest(
+	ctx context.Context, namespace string, most int, match func(*v1alpha1.AgentRequest) bool,
+) ([]*v1alpha1.AgentRequest, error) {
+	return kept(ctx, s, &v1alpha1.AgentRequest{}, namespace, most, match, newestFirst)
 }
 
 // newestFirst orders by creation; those of one second are ordered by name, so that the order is always the same.
