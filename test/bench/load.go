@@ -38,11 +38,10 @@ const (
 // load measures what the gateway makes of the API server that it has: how long a decision takes, how many are made in a
 // second beside how many objects client-go creates there alone, and what a submission costs in calls.
 func (b *bench) load(ctx context.Context, _ int) error {
-	out, err := b.command(ctx, "token", "aip-agent-1").Output()
+	token, err := b.token(ctx)
 	if err != nil {
-		return fmt.Errorf("token: %w", err)
+		return err
 	}
-	token := strings.TrimSpace(string(out))
 	kube, err := b.kube()
 	if err != nil {
 		return err
@@ -99,7 +98,7 @@ func quantile(values []float64, q float64) float64 {
 // long each decision took.
 func (b *bench) submitFor(ctx context.Context, token string, agents int) ([]float64, error) {
 	return repeat(ctx, agents, func(ctx context.Context) (time.Time, error) {
-		err := b.submit(ctx, token, int(b.next.Add(1)))
+		_, err := b.submit(ctx, token, allowed, "Approved")
 		return time.Now(), err
 	})
 }
@@ -142,8 +141,11 @@ type kube struct {
 	rest   rest.Interface
 }
 
+// kubeconfig returns the file with the administrator's access to the environment.
+func (b *bench) kubeconfig() string { return filepath.Join(b.state, "aip-dev", "aip", "kubeconfig") }
+
 func (b *bench) kube() (*kube, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(b.state, "aip-dev", "aip", "kubeconfig"))
+	config, err := clientcmd.BuildConfigFromFlags("", b.kubeconfig())
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func main() {
 	runs := flag.Int("runs", 5, "how often each command is run")
 	enforce := flag.Bool("enforce", false, "exit with 1 when a figure is over its limit")
 	program := flag.String("program", "bin/aip-dev", "the built binary")
-	only := flag.String("only", "", "load measures decisions under load alone, arrivals how fast the review queue shows a request, queue the review queue of 20,000, for which no environment is needed; empty measures all")
+	only := flag.String("only", "", "load measures decisions under load alone, stored what much that is stored costs, arrivals how fast the review queue shows a request, queue the review queue of 20,000, for which no environment is needed; empty measures all")
 	flag.Parse()
 	path, err := filepath.Abs(*program)
 	if err == nil {
@@ -90,8 +90,8 @@ func run(ctx context.Context, program string, runs int, enforce bool, only strin
 		return err
 	}
 	defer func() { err = errors.Join(err, b.aip(context.WithoutCancel(ctx), "down")) }()
-	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.arrivals, b.agents, b.commands, b.faults, b.queue}
-	if alone, ok := map[string]func(context.Context, int) error{"load": b.load, "arrivals": b.arrivals}[only]; ok {
+	measures := []func(context.Context, int) error{b.lifecycle, b.memory, b.decisions, b.load, b.arrivals, b.agents, b.commands, b.faults, b.stored, b.queue}
+	if alone, ok := map[string]func(context.Context, int) error{"load": b.load, "stored": b.stored, "arrivals": b.arrivals}[only]; ok {
 		measures = []func(context.Context, int) error{func(ctx context.Context, _ int) error { return b.aip(ctx, b.up()...) }, alone}
 	}
 	for _, measure := range measures {
