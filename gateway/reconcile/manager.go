@@ -69,7 +69,7 @@ func NewManager(config *rest.Config, o ManagerOptions) (manager.Manager, error) 
 		MapperProvider: kinds,
 		Logger:         logger,
 		Cache: cache.Options{
-			DefaultTransform: store.Compact,
+			DefaultTransform: store.Compact(),
 			// Of the Leases, only those that are locks on targets.
 			ByObject: map[client.Object]cache.ByObject{&coordinationv1.Lease{}: {
 				Namespaces: map[string]cache.Config{o.LockNamespace: {}},

@@ -1,32 +1,47 @@
 package store
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/lru"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
-// Compact is the transform of the gateway's cache, which holds every request and record there is: it leaves out who wrote
-// which field, which nobody reads there, and lets equal texts share their memory. The records of a request say again what
-// the request says, and most requests of an agent are about the same few things.
+// sharedMaps is how many sets of labels and annotations are remembered, for objects that come later.
+const sharedMaps = 1024
+
+// Compact returns the transform of the gateway's cache, which holds every request and record there is: it leaves out who
+// wrote which field, which nobody reads there, and lets equal texts and maps share their memory. The records of a request
+// say again what the request says, and most requests of an agent are about the same few things.
 // Source: https://pkg.go.dev/k8s.io/client-go/tools/cache#TransformFunc
-func Compact(obj any) (any, error) {
-	if o, ok := obj.(metav1.Object); ok {
-		o.SetManagedFields(nil)
+func Compact() cache.TransformFunc {
+	c := compactor{maps: lru.New(sharedMaps)}
+	return func(obj any) (any, error) {
+		if o, ok := obj.(metav1.Object); ok {
+			o.SetManagedFields(nil)
+		}
+		switch o := obj.(type) {
+		case *v1alpha1.AgentRequest:
+			c.request(o)
+		case *v1alpha1.AuditRecord:
+			c.record(o)
+		}
+		return obj, nil
 	}
-	switch o := obj.(type) {
-	case *v1alpha1.AgentRequest:
-		compactRequest(o)
-	case *v1alpha1.AuditRecord:
-		compactRecord(o)
-	}
-	return obj, nil
 }
 
-func compactRequest(r *v1alpha1.AgentRequest) {
-	r.Labels, r.Annotations = sharedMap(r.Labels), sharedMap(r.Annotations)
+// compactor remembers maps by what is in them.
+type compactor struct{ maps *lru.Cache }
+
+func (c compactor) request(r *v1alpha1.AgentRequest) {
+	r.Labels = c.shared(r.Labels) // annotations are the request's own
 	share(&r.Namespace, &r.Name, &r.GenerateName, (*string)(&r.UID),
 		&r.Spec.AgentIdentity, &r.Spec.Action, &r.Spec.Reason, &r.Spec.Target.URI, &r.Spec.Mode, &r.Spec.ExecutionMode, &r.Spec.Classification,
 		(*string)(&r.Status.Phase), &r.Status.EvaluationFingerprint)
@@ -47,8 +62,8 @@ func compactResults(results []v1alpha1.PolicyResult) {
 	}
 }
 
-func compactRecord(r *v1alpha1.AuditRecord) {
-	r.Labels, r.Spec.Annotations = sharedMap(r.Labels), sharedMap(r.Spec.Annotations)
+func (c compactor) record(r *v1alpha1.AuditRecord) {
+	r.Labels, r.Spec.Annotations = c.shared(r.Labels), c.shared(r.Spec.Annotations)
 	share(&r.Namespace, &r.Spec.AgentIdentity, &r.Spec.AgentRequestRef, &r.Spec.Action, &r.Spec.TargetURI, (*string)(&r.Spec.Event), &r.Spec.Reason)
 	if p := r.Spec.PhaseTransition; p != nil {
 		share((*string)(&p.From), (*string)(&p.To))
@@ -68,11 +83,25 @@ func share(texts ...*string) {
 	}
 }
 
-// sharedMap returns a map like m with shared keys and values.
-func sharedMap(m map[string]string) map[string]string {
+// shared returns a map that is equal to m, which nobody may change: other objects have it too.
+func (c compactor) shared(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return m
+	}
+	var content strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		fmt.Fprintf(&content, "%q %q ", key, m[key])
+	}
+	if known, ok := c.maps.Get(content.String()); ok {
+		if same, ok := known.(map[string]string); ok {
+			return same
+		}
+	}
+	out := make(map[string]string, len(m))
 	for key, value := range m {
 		share(&key, &value)
-		m[key] = value // a key that is there is replaced by its equal
+		out[key] = value
 	}
-	return m
+	c.maps.Add(content.String(), out)
+	return out
 }
