@@ -6,7 +6,7 @@ type Signs struct {
 	Waits, Approved, Denied, Executing, Done, Failed, Unknown string
 	// Cursor marks the selected row, New a request that was not looked at yet, Sending one whose decision is under way.
 	// Marked marks a row that the next decision is about.
-	Cursor, New, Sending, Marked string
+	Cursor, New, Changed, Sending, Marked string
 	// Live, Polling and Away are the states of the connection.
 	Live, Polling, Away string
 	// Up and Down say that there is more in that direction, Cut that a text goes on, Arrow leads from old to new.
@@ -21,7 +21,7 @@ type Signs struct {
 var (
 	signs = Signs{
 		Waits: "●", Approved: "✓", Denied: "✗", Executing: "▶", Done: "■", Failed: "!", Unknown: "…",
-		Cursor: "▌", New: "+", Sending: "»", Marked: "◆",
+		Cursor: "▌", New: "+", Changed: "≠", Sending: "»", Marked: "◆",
 		Live: "●", Polling: "…", Away: "!",
 		Up: "↑", Down: "↓", Cut: "…", Arrow: "→",
 		Rule: "─", Wall: "│", Tee: "┬", Base: "┴", Quote: "▏",
@@ -29,7 +29,7 @@ var (
 	}
 	asciiSigns = Signs{
 		Waits: "*", Approved: "+", Denied: "x", Executing: ">", Done: "#", Failed: "!", Unknown: "?",
-		Cursor: ">", New: "n", Sending: "~", Marked: "=",
+		Cursor: ">", New: "n", Changed: "c", Sending: "~", Marked: "=",
 		Live: "*", Polling: "?", Away: "!",
 		Up: "^", Down: "v", Cut: "~", Arrow: ">",
 		Rule: "-", Wall: "|", Tee: "-", Base: "-", Quote: "|",

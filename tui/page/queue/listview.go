@@ -59,9 +59,9 @@ type row struct {
 }
 
 // rowOf writes the row of a request.
-func rowOf(item feed.Item, look theme.Theme, limits deadline.Limits, now time.Time, fresh, sending, marked bool) row {
+func rowOf(item feed.Item, look theme.Theme, limits deadline.Limits, now time.Time, mark string) row {
 	r := row{
-		sign: sign(item.AgentRequest, look), mark: " ",
+		sign: sign(item.AgentRequest, look), mark: mark,
 		agent: name(item.Spec.AgentIdentity), action: name(item.Spec.Action),
 		phase: name(string(item.Status.Phase)), target: targetName(item.Spec.Target.URI),
 	}
@@ -69,15 +69,25 @@ func rowOf(item feed.Item, look theme.Theme, limits deadline.Limits, now time.Ti
 	if at := limits.Of(item.AgentRequest).At; !at.IsZero() && !now.IsZero() {
 		r.left, _ = when.Countdown(at, now)
 	}
+	return r
+}
+
+// markOf returns the sign beside that of the state: what most matters about a row that is not as the others.
+func (q *Queue) markOf(item feed.Item) string {
+	_, sending := q.sent[item.Key()]
+	_, marked := q.marks[item.Key()]
 	switch {
 	case sending:
-		r.mark = look.Sending
+		return q.Look.Sending
 	case marked:
-		r.mark = look.Marked
-	case fresh:
-		r.mark = look.New
+		return q.Look.Marked
+	case q.isFresh(item):
+		return q.Look.New
+	case q.changed(item):
+		return q.Look.Changed
+	default:
+		return " "
 	}
-	return r
 }
 
 // nameLimit is how many bytes of a name can matter to a column.
@@ -140,6 +150,7 @@ func (q *Queue) Signs() []page.Sign {
 		{Sign: l.Denied, Means: "denied"}, {Sign: l.Executing, Means: "being executed"}, {Sign: l.Done, Means: "done"},
 		{Sign: l.Failed, Means: "failed, expired or deleted"}, {Sign: l.Unknown, Means: "being evaluated"},
 		{Sign: l.New, Means: "came while you were here, not looked at yet"},
+		{Sign: l.Changed, Means: "changed since you read or decided it"},
 		{Sign: l.Marked, Means: "marked: the next decision is about it"},
 		{Sign: l.Sending, Means: "your decision is on its way, or waits to be taken back"},
 	}
@@ -170,9 +181,7 @@ func (q *Queue) listLines() []string {
 // rowLine draws one row.
 func (q *Queue) rowLine(at int, c columns) string {
 	item := q.rows[at]
-	_, sending := q.sent[item.Key()]
-	_, marked := q.marks[item.Key()]
-	r := rowOf(item, q.Look, q.Limits, q.now, q.isFresh(item), sending, marked)
+	r := rowOf(item, q.Look, q.Limits, q.now, q.markOf(item))
 	if at == q.cursor.at && q.cursor.gone {
 		r.sign = q.Look.Failed
 	}

@@ -115,7 +115,7 @@ func New(o Options) *Queue {
 		Options: o, keys: newKeyMap(), tabs: compile(o.Tabs), counts: make([]int, len(o.Tabs)),
 		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
 		marks: map[types.UID]feed.Item{}, sights: map[types.UID]sight{},
-		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}},
+		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}, left: map[types.UID]v1alpha1.Phase{}},
 	}
 }
 

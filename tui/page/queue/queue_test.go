@@ -237,3 +237,43 @@ func TestWhileTheFirstAnswerIsRead(t *testing.T) {
 		})
 	}
 }
+
+// A row whose request changed since it was read, or went on since it was decided from here, has a mark until it is read again.
+func TestChangedIsMarked(t *testing.T) {
+	atDesk(t, 120, 50, 3, func(d *desk) {
+		mark := func(n int) string {
+			d.Helper()
+			at := find(d.queue.snapshot.Items, uid(n))
+			return d.queue.markOf(d.queue.snapshot.Items[at])
+		}
+		changed := d.queue.Look.Changed
+		d.Press("j", "j")
+		if mark(0) != " " {
+			d.Errorf("what was read and stayed the same is marked %q", mark(0))
+		}
+		again := item(0)
+		again.Spec.Reason = "another reason"
+		d.put(again)
+		if mark(0) != changed || mark(2) != " " {
+			d.Errorf("marks %q and %q after the first changed", mark(0), mark(2))
+		}
+		d.Wait(restTime)
+		d.Press("home", "j", "j")
+		if mark(0) != " " {
+			d.Errorf("read again and still marked %q", mark(0))
+		}
+		d.Wait(restTime)
+		d.Press("d", "1", "enter")
+		d.refresh()
+		if mark(2) != " " {
+			d.Errorf("my own decision is marked %q", mark(2))
+		}
+		decided := *d.queue.snapshot.Items[find(d.queue.snapshot.Items, uid(2))].AgentRequest.DeepCopy()
+		decided.Status.Phase = v1alpha1.PhaseFailed
+		d.gateway.Put(&decided)
+		d.refresh()
+		if mark(2) != changed {
+			d.Errorf("what went on after my decision is marked %q", mark(2))
+		}
+	})
+}

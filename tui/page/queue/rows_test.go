@@ -108,7 +108,7 @@ func TestOrderByDeadline(t *testing.T) {
 	if got := numbers(rows); !timed || !slices.Equal(got, []string{"r-00003", "r-00001", "r-00000", "r-00002"}) {
 		t.Errorf("order %v", got)
 	}
-	if r := rowOf(items[3], look(), c.Limits, noon, false, false, false); r.left != "1:01" {
+	if r := rowOf(items[3], look(), c.Limits, noon, " "); r.left != "1:01" {
 		t.Errorf("left %q", r.left)
 	}
 }
@@ -173,7 +173,7 @@ func TestRowOfAgentText(t *testing.T) {
 	it := item(0)
 	it.Spec.AgentIdentity, it.Spec.Action = "evil\x1b[2J", "del\u202eete"
 	it.Spec.Target.URI = "k8s://prod/\u200b" + string(make([]byte, 1<<20))
-	r := rowOf(it, look(), deadline.Limits{}, noon, true, false, false)
+	r := rowOf(it, look(), deadline.Limits{}, noon, look().New)
 	if r.agent != `evil\x1b[2J` || r.action != `del\u202eete` || len(r.target) > 5*nameLimit || r.mark != look().New {
 		t.Errorf("agent %q, action %q, %d bytes of target, mark %q", r.agent, r.action, len(r.target), r.mark)
 	}
