@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/filter"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/record"
 )
 
@@ -277,7 +278,7 @@ func (d *desk) audit(ctx context.Context, word string) {
 			d.say("%s", safetext.Line(line))
 		}
 	}
-	d.say("%d events.", n)
+	d.say("%s.", text.Count(n, "event", "events"))
 }
 
 func (d *desk) policies(ctx context.Context, _ string) {
@@ -295,7 +296,7 @@ func (d *desk) policies(ctx context.Context, _ string) {
 			d.say("%s/%s, rule %s: %s when %s", safetext.ID(all[i].Namespace), safetext.ID(all[i].Name), safetext.ID(r.Name), safetext.ID(r.Action), safetext.Line(r.Expression))
 		}
 	}
-	d.say("%d policies.", len(all))
+	d.say("%s.", text.Count(len(all), "policy", "policies"))
 }
 
 func (d *desk) whoami(ctx context.Context, _ string) {

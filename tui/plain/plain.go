@@ -23,6 +23,7 @@ import (
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/deadline"
 	"github.com/aip-dev/aip-dev/tui/filter"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -205,25 +206,22 @@ func (d *desk) listCommand(ctx context.Context, rest string) {
 }
 
 // list prints what matches, a line each.
-func (d *desk) list(ctx context.Context, text string) {
+func (d *desk) list(ctx context.Context, wanted string) {
 	all, err := d.Gateway.List(ctx, client.ListOptions{AllNamespaces: true})
 	if err != nil {
 		d.failed("list", err)
 		return
 	}
 	limits := deadline.Default()
-	query, c := filter.Parse(text), filter.Context{Now: d.Now(), Me: d.who.Identity, Limits: limits}
+	query, c := filter.Parse(wanted), filter.Context{Now: d.Now(), Me: d.who.Identity, Limits: limits}
 	d.rows = slices.DeleteFunc(all, func(r v1alpha1.AgentRequest) bool { return !query.Match(&r, c) })
 	slices.SortStableFunc(d.rows, func(a, b v1alpha1.AgentRequest) int {
 		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 	})
-	switch n := len(d.rows); n {
-	case 0:
+	if len(d.rows) == 0 {
 		d.say("Nothing matches.")
-	case 1:
-		d.say("1 request.")
-	default:
-		d.say("%d requests.", n)
+	} else {
+		d.say("%s.", text.Count(len(d.rows), "request", "requests"))
 	}
 	for i := range d.rows {
 		r := &d.rows[i]

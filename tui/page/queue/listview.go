@@ -252,7 +252,7 @@ func (q *Queue) signStyle(r *v1alpha1.AgentRequest) lipgloss.Style {
 func (q *Queue) emptiness() []string {
 	switch s := q.snapshot; {
 	case !s.Complete && s.Loading > 0:
-		return []string{plural(s.Loading, "request", "requests") + " read so far" + q.Look.Cut}
+		return []string{text.Count(s.Loading, "request", "requests") + " read so far" + q.Look.Cut}
 	case !s.Complete:
 		return []string{"waiting for the gateway" + q.Look.Cut}
 	case q.filter != "":

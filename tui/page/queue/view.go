@@ -68,7 +68,7 @@ func (q *Queue) textLines(height int) []string {
 func (q *Queue) tabLine() string {
 	right := q.Look.Dim.Render(shown(q.keys.filter)+" filter") + " "
 	if q.filter != "" {
-		matching := fmt.Sprintf("/%s  %s", safetext.Line(strings.TrimSpace(q.filter)), plural(len(q.rows), "match", "matches"))
+		matching := fmt.Sprintf("/%s  %s", safetext.Line(strings.TrimSpace(q.filter)), text.Count(len(q.rows), "match", "matches"))
 		right = q.Look.Soon.Render(text.Cut(matching, q.width/2, q.Look.Cut)) + " "
 	}
 	left := q.tabsIn(q.width - text.Width(right) - 2)
@@ -172,11 +172,4 @@ func (q *Queue) Prompt() []string {
 	default:
 		return nil
 	}
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

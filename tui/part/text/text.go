@@ -3,6 +3,7 @@
 package text
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -94,4 +95,12 @@ func next(s string) (size, columns int) {
 	}
 	cluster, columns := ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
 	return len(cluster), columns
+}
+
+// Count writes how many of something there are, in the right number: 1 request, 2 requests.
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }
