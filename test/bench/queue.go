@@ -118,8 +118,8 @@ func (s *screen) until(text string) error {
 	return fmt.Errorf("the queue never showed %q", text)
 }
 
-// openQueue starts a queue in a terminal of 120x40. close ends it.
-func openQueue(c *exec.Cmd) (s *screen, close func(), err error) {
+// openQueue starts a queue in a terminal of 120x40. end ends it.
+func openQueue(c *exec.Cmd) (s *screen, end func(), err error) {
 	c.Env = append(c.Environ(), "TERM=xterm-256color", "COLORFGBG=15;0")
 	file, err := pty.StartWithSize(c, &pty.Winsize{Cols: 120, Rows: 40})
 	if err != nil {
