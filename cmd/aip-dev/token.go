@@ -159,7 +159,11 @@ func (a *app) mint(c *cobra.Command, s *session.Session, id, secretFile string, 
 	if t, ok := source.Current(); ok {
 		return t, nil
 	}
-	return token.Token{Raw: raw, Expiry: a.now()}, nil // it expires too soon to be kept
+	d, err := token.Decode(raw) // it ends too soon to be kept, and says when
+	if err != nil {
+		return token.Token{Raw: raw, Expiry: a.now()}, nil //nolint:nilerr // an opaque one does not
+	}
+	return token.Token{Raw: raw, Expiry: d.Expiry}, nil
 }
 
 const maxSecret = 4 << 10

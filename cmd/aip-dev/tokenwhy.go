@@ -122,6 +122,9 @@ func (a *app) refusedMint(g given) why.Report {
 	answer := check.Failed(fix, "%v", g.refused)
 	var e *token.Error
 	switch {
+	case errors.As(g.refused, &e) && strings.Contains(e.Description, "Realm not enabled"):
+		answer.Reason = fmt.Sprintf("the issuer gives %s no token: its realm is disabled (%v)", g.client, e)
+		answer.Fix = check.Fix{Command: a.command("up"), Repair: check.RepairUp}
 	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrUnknownClient):
 		answer.Reason = fmt.Sprintf("the issuer knows no enabled client %s: it was deleted, disabled, or locked (%v)", g.client, e)
 	case errors.As(g.refused, &e) && errors.Is(g.refused, token.ErrClientRefused) && strings.Contains(e.Description, "service account"):

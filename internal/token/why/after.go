@@ -40,7 +40,18 @@ func (r *replay) compare(ctx context.Context, raw string, header error, found re
 	}
 	seen := r.Whoami(ctx, raw)
 	r.report.Gateway = &seen
-	r.add(RowGateway, r.agreement(seen, found))
+	answer := r.agreement(seen, found)
+	if seen.Status == http.StatusOK && answer.Verdict == check.Fail && found.row != "" && found.row != RowRole {
+		r.overrule(found.row)
+	}
+	r.add(RowGateway, answer)
+}
+
+// overrule makes a warning of the row at which the configuration refuses what the gateway takes: that they differ is the cause.
+func (r *replay) overrule(id string) {
+	i := slices.IndexFunc(r.report.Rows, func(row check.Result) bool { return row.ID == id })
+	r.report.Rows[i].Verdict = check.Warn
+	r.report.Refused, r.report.Answer = RowGateway, ""
 }
 
 // agreement says whether the gateway did what its configuration says.
