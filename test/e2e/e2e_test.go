@@ -36,10 +36,14 @@ func TestScripts(t *testing.T) {
 			return setup(e, program)
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "embedded" && name != "kind" {
-				return false, fmt.Errorf("unknown condition %q, expected embedded or kind", name)
+			switch name {
+			case "embedded", "kind":
+				return name == cluster(), nil
+			case "namespaces":
+				return exec.Command("unshare", "-rm", "true").Run() == nil, nil
+			default:
+				return false, fmt.Errorf("unknown condition %q, expected embedded, kind or namespaces", name)
 			}
-			return name == cluster(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "hold": hold, "kill9": kill9, "gone": gone, "capture": capture, "differ": differ, "empty": empty,

@@ -7,7 +7,7 @@ if aip-dev doctor > out.txt 2> err.txt; then echo "$1: nothing was found"; cat o
 took=$(( ($(date +%s%N) - began) / 1000000 ))
 red=$(sed -n 's/^  ✗ \([a-z-]*\).*/\1/p' out.txt | tr '\n' ' ')
 [ "$red" = "$1 " ] || { echo "expected the one red line $1, found: $red"; cat out.txt; exit 1; }
-[ $took -lt 5000 ] || { echo "$1 was named after $took ms"; exit 1; }
+[ $took -lt 5000 ] || { echo "$1 was named after $took ms; doctor says of itself: $(head -1 out.txt); load $(cut -d' ' -f1 /proc/loadavg)"; exit 1; }
 grep -q "^error: $1: " err.txt || { echo "$1 is not the last line"; cat err.txt; exit 1; }
 next=$(sed -n 's/^Next:  //p' err.txt)
 [ -n "$next" ] || { echo "$1: no command"; exit 1; }
