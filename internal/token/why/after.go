@@ -34,7 +34,7 @@ func (r *replay) afterwards(ctx context.Context, raw string, header error, found
 
 // compare asks the gateway. Where it refuses as well, its text is that of the same class.
 func (r *replay) compare(ctx context.Context, raw string, header error, found refusal) {
-	if r.Whoami == nil || header != nil || found.row == RowIssuer || found.row == RowTLS {
+	if r.Whoami == nil || header != nil || found.text == setUpFailed || found.row == RowIssuer || found.row == RowTLS {
 		r.add(RowGateway, check.Skipped("the gateway was not asked"))
 		return
 	}

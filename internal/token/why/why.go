@@ -228,10 +228,13 @@ func (r *replay) ahead() time.Duration {
 	return 0
 }
 
+// setUpFailed is what a gateway says that is started while it does not reach its issuer, or finds another. One that runs already goes
+// on as before.
+const setUpFailed = "OIDC setup failed"
+
 // unreached says which side does not reach the issuer: this machine, or the gateway. Whether the issuer is reached is judged by
 // the gateway's own code; what is in the way is asked for at the same time, because an issuer that hangs takes the whole limit.
 func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refusal, bool) {
-	const later = "OIDC setup failed"
 	var trouble *Trouble
 	var why string
 	var asking sync.WaitGroup
@@ -259,12 +262,12 @@ func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refus
 		}
 		answer := trouble.Answer(fix)
 		answer.Reason = "from this machine: " + answer.Reason
-		return refusal{row, answer, later}, true
+		return refusal{row, answer, setUpFailed}, true
 	case err != nil:
 		if expected, found := authn.Compare(err); expected != "" {
-			return refusal{RowName, check.Differ(r.Fixes.name(unquote(found)), expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), later}, true
+			return refusal{RowName, check.Differ(r.Fixes.name(unquote(found)), expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), setUpFailed}, true
 		}
-		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err), later}, true
+		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err), setUpFailed}, true
 	case strings.Contains(why, "x509:") || strings.Contains(why, "certificate"):
 		return refusal{RowTLS, check.Failed(r.Fixes.trust(true), "from the gateway, and not from this machine: %s", why), why}, true
 	case why != "":

@@ -293,6 +293,21 @@ func TestGateway(t *testing.T) {
 	}
 }
 
+// TestStartedBefore: a gateway that found its issuer before it took another name takes tokens as before, and the name stays the one
+// red line.
+func TestStartedBefore(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.name = i.URL + "/"
+	q := asked(t, i, i.token(t, nil))
+	q.Whoami = func(context.Context, string) why.Seen {
+		return why.Seen{Status: http.StatusOK, Identity: "aip-agent-1", Roles: []string{"agent"}}
+	}
+	if r := why.Ask(t.Context(), q); red(r) != "T05" || r.Refused != "T05" || row(t, r, "T13").Verdict != check.Skip {
+		t.Errorf("found %q\n%s", red(r), check.Text(r.Rows))
+	}
+}
+
 // TestResource holds an intent against GovernedResources, as the gateway does at admission (T15).
 func TestResource(t *testing.T) {
 	t.Parallel()
