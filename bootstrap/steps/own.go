@@ -8,7 +8,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +30,8 @@ const (
 	removeEvery = 200 * time.Millisecond
 	// lease is what the gateway's replicas agree by; they make it themselves.
 	lease = "aip-gateway.governance.aip.io"
+	// lockLabel marks the leases that are locks on the targets of requests under way (package store).
+	lockLabel = "governance.aip.io/managed-by=aip-controller"
 	// gatewayManager is the field manager of what the gateway writes.
 	gatewayManager = "aip-gateway"
 )
@@ -108,11 +109,12 @@ func (g ownGateway) Remove(ctx context.Context, facts bootstrap.Facts, report bo
 	if err != nil {
 		return err
 	}
-	return removeLease(ctx, config, report)
+	return removeLeases(ctx, config, report)
 }
 
-// removeLease deletes the lease once no pod is left that could make it again.
-func removeLease(ctx context.Context, config *rest.Config, report bootstrap.Reporter) error {
+// removeLeases deletes the lease that the gateways elected by, and the locks of requests under way, once no pod is left that could
+// make them again.
+func removeLeases(ctx context.Context, config *rest.Config, report bootstrap.Reporter) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make a client of the API server: %w", err)
@@ -128,13 +130,19 @@ func removeLease(ctx context.Context, config *rest.Config, report bootstrap.Repo
 	if err != nil {
 		return fmt.Errorf("wait for the end of the gateway's pods: %w", err)
 	}
-	leases := dynamicOf(coordinationv1.SchemeGroupVersion.WithResource("leases"))
-	in, err := leases(config)
+	leases := client.CoordinationV1().Leases(Namespace)
+	locks, err := leases.List(ctx, metav1.ListOptions{LabelSelector: lockLabel})
 	if err != nil {
-		return err
+		return fmt.Errorf("list the gateways' locks: %w", err)
 	}
-	if err := in.Namespace(Namespace).Delete(ctx, lease, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete the gateways' lease: %w", err)
+	names := []string{lease}
+	for i := range locks.Items {
+		names = append(names, locks.Items[i].Name)
+	}
+	for _, name := range names {
+		if err := leases.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete lease %s: %w", name, err)
+		}
 	}
 	return nil
 }
