@@ -93,6 +93,15 @@ func (r *report) Output(line string) {
 	r.outputs = append(r.outputs, line)
 }
 
+func (r *report) first() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.notes) == 0 {
+		return ""
+	}
+	return r.notes[0]
+}
+
 func (r *report) last() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
