@@ -56,6 +56,11 @@ at_most() {
   verdict 'exit 0'
 }
 
+# plain_config describes a cluster of kind's own that starts on a machine with cgroup v1 as well.
+plain_config() {
+  printf 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nkubeadmConfigPatches:\n- |\n  kind: KubeletConfiguration\n  apiVersion: kubelet.config.k8s.io/v1beta1\n  failCgroupV1: false\n'
+}
+
 # resources digests the versions of everything that an environment could write.
 resources() {
   kubectl get deployments,services,secrets,configmaps,serviceaccounts,agentrequests,safetypolicies,namespaces,clusterroles,crds \
@@ -70,7 +75,7 @@ created() {
   part 'Created, against kind create cluster with the same node image'
   local kubeconfigs=$HOME/.kube/config before after plain keycloak
   before=$(sha256sum "$kubeconfigs" 2>&1)
-  printf 'kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nkubeadmConfigPatches:\n- |\n  kind: KubeletConfiguration\n  apiVersion: kubelet.config.k8s.io/v1beta1\n  failCgroupV1: false\n' >"$work/baseline.yaml"
+  plain_config >"$work/baseline.yaml"
   took "kind create cluster --wait 3m --name $baseline --image $NODE_IMAGE --config $work/baseline.yaml --kubeconfig $work/baseline"
   plain=$TAKEN
   check "kind delete cluster --name $baseline --kubeconfig $work/baseline"
@@ -82,6 +87,9 @@ created() {
   after=$(sha256sum "$kubeconfigs" 2>&1)
   check "[ '$before' = '$after' ]"
   check 'eval "$(aip-dev env --name '"$environment"')"'
+  if [[ $(docker info --format '{{.CgroupVersion}}') == 1 ]]; then # or the kubelet refuses to start
+    check "docker exec $node cat /var/lib/kubelet/config.yaml" 'has failCgroupV1: false'
+  fi
   check "aip-dev status --name $environment" 'has ready'
   check "aip-dev status --name $environment -o json" 'json d["phase"] == "ready" and d["cluster"] == "kind"'
 }
@@ -122,7 +130,8 @@ for e in map(json.loads, open(sys.argv[1])):
 print(int((found - began).total_seconds() * 1000) if found else 999999)' "$XDG_STATE_HOME/aip-dev/$environment/up.log" "$@"
 }
 
-# waits makes a node that takes no pods, and an image that cannot be pulled: `up` says so soon, and names it when it gives up.
+# waits makes a node that takes no pods, a volume that cannot be mounted, a program that ends at once and an image that cannot be
+# pulled: `up` says so soon, in the words of the pod, and names it when it gives up.
 waits() {
   part 'While it waits, up says for what'
   check "kubectl cordon $node"
@@ -131,10 +140,22 @@ waits() {
   at_most 5000 'until up says that the pod is unschedulable' "$(told_after gateway unschedulable)"
   check "kubectl uncordon $node"
   check "$up" 'has Ready'
+  gateway_with '"volumes":[{"name":"none","secret":{"secretName":"none-there"}}],"containers":[{"name":"gateway","volumeMounts":[{"name":"none","mountPath":"/none"}]}]' \
+    'secret "none-there" not found'
+  gateway_with '"containers":[{"name":"gateway","args":["gateway","--none-such"]}]' 'unknown flag: --none-such'
   check 'kubectl set image -n keycloak deployment/keycloak *=localhost:1/none:v1'
   check "$up --timeout 20s" 'exit 1' 'has localhost:1/none:v1'
   at_most 5000 'until up says that the image cannot be pulled' "$(told_after identity localhost:1/none:v1)"
   check 'kubectl rollout undo -n keycloak deployment/keycloak'
+  check "$up" 'has Ready'
+}
+
+# gateway_with FIELDS REASON gives the gateway's pods fields with which they do not become ready, for that reason.
+gateway_with() {
+  check "kubectl patch deployment aip-k8s-gateway -n aip-k8s-system -p '{\"spec\":{\"template\":{\"spec\":{$1}}}}'"
+  check "$up --timeout 15s" 'exit 1' "has $2"
+  at_most 5000 "until up says $2" "$(told_after gateway "$2")"
+  check 'kubectl rollout undo deployment/aip-k8s-gateway -n aip-k8s-system'
   check "$up" 'has Ready'
 }
 
@@ -144,8 +165,24 @@ faults() {
   check "aip-dev up --cluster embedded --tui=never --name $environment" 'exit 5' 'has lives in kind'
   check "aip-dev up --cluster kind --tui=never --name other-$$ --node-image localhost:1/nowhere:v0" 'exit 1' 'has localhost:1/nowhere:v0: the node image cannot be had' 'has --bundle'
   check "aip-dev up --cluster kind --tui=never --name other-$$ --gateway-port 8080 $AIP_UP" 'exit 5' 'has 8080'
+  machine_lacks
   check "aip-dev down --name other-$$"
   check "docker ps --all --quiet --filter name=aip-dev-other-$$" 'hasnot a' # no container was made
+}
+
+# machine_lacks asks for an environment on a machine that is too small. What the kernel says is laid over in a mount namespace that
+# `up` has to itself, and what the engine says of its memory in a program that stands before docker.
+machine_lacks() {
+  local other="aip-dev up --cluster kind --tui=never --name other-$$ $AIP_UP"
+  echo 8 >"$work/low"
+  check "unshare --mount sh -c 'mount --bind $work/low /proc/sys/fs/inotify/max_user_instances && $other'" 'exit 1' \
+    'has inotify: too low: fs.inotify.max_user_instances: found 8, expected at least 128' 'has sudo sysctl fs.inotify.max_user_instances=512'
+  check "unshare --mount sh -c 'mount -t tmpfs -o size=1g none $(docker info --format '{{.DockerRootDir}}') && $other'" 'exit 1' \
+    'has disk: 1024 MiB disk free: found 1024 MiB, expected at least 4096 MiB' 'has du -xh'
+  mkdir -p "$work/small"
+  printf '#!/bin/sh\n%s "$@" | %s\n' "$(command -v docker)" "sed 's/\"MemTotal\":[0-9]*/\"MemTotal\":1073741824/'" >"$work/small/docker"
+  chmod +x "$work/small/docker"
+  check "PATH=$work/small:\$PATH $other" 'exit 1' 'has memory: memory of docker: found 1024 MiB, expected at least 2048 MiB' 'has give docker more memory'
 }
 
 keycloak_restarts() {
@@ -236,7 +273,7 @@ removed() {
   check "[ '$engine_before' = '$(engine_holds)' ]"
   check 'curl -s http://localhost:8080/healthz' 'exit 7'
   check 'curl -s http://localhost:8090/realms/aip' 'exit 7'
-  check "find $XDG_STATE_HOME -mindepth 2" 'hasnot life'
+  check "find $XDG_STATE_HOME -mindepth 2 -not -name '*.journal*'" 'hasnot life'
   check "pgrep -f 'aip-dev .*$environment'" 'exit 1'
 }
 
