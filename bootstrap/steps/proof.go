@@ -134,8 +134,8 @@ func (p proof) Apply(ctx context.Context, facts bootstrap.Facts, report bootstra
 	return facts, nil
 }
 
-// replaced is for how long after a rollout the pod of before, which knows the lists of before, may still be the one that
-// answers: nodes lead the way away from it a moment after it was told to end.
+// replaced is for how long the pod of before, which knows the lists of before, may still be the one that answers. A rollout that
+// this run began was waited for (handedOver); one that somebody else began, with helm upgrade, may have ended just now.
 const replaced = 10 * time.Second
 
 // prove goes as far as the tokens lead and says what is left. unminted says that the provider gave none.

@@ -64,7 +64,7 @@ plain_config() {
 # resources digests the versions of everything that an environment could write.
 resources() {
   kubectl get deployments,services,secrets,configmaps,serviceaccounts,agentrequests,safetypolicies,namespaces,clusterroles,crds \
-    --all-namespaces -o jsonpath='{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}@{.metadata.generation}@{.metadata.uid}{"\n"}{end}' |
+    --all-namespaces -o jsonpath='{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}@{.metadata.uid}@{.metadata.resourceVersion}{"\n"}{end}' |
     grep -v kube-system | sort | sha256sum
 }
 
