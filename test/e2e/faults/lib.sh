@@ -10,3 +10,8 @@ mapper() { admin GET "/realms/aip/clients/$(client "$1")/protocol-mappers/models
 registration() { # PATH CLIENT: calls an endpoint of AgentRegistrations as a client; another gateway process may know of a change later
   until aip-dev token "$2" --header | curl -sf -X POST -H @- "$AIP_GATEWAY_URL/agent-registrations/$1"; do sleep 0.1; done
 }
+# Waits until the rollout of the gateway is through and the pod of before, which serves on for a moment, is gone.
+rolled() {
+  kubectl rollout status deployment/aip-k8s-gateway -n aip-k8s-system
+  until [ "$(kubectl get pods -n aip-k8s-system -l app.kubernetes.io/component=gateway -o name | wc -l)" = 1 ]; do sleep 0.1; done
+}
