@@ -22,14 +22,15 @@ func TestBombs(t *testing.T) {
 		return "[" + first + "]" + strings.Repeat(".map(a, a + a)", times) + then
 	}
 	for name, expression := range map[string]string{
-		"nested loops":          bomb,
-		"text that doubles":     doubled("'aaaaaaaaaa'", 24, ".all(x, x.contains('b'))"),
-		"regexp of long text":   strings.TrimSuffix(strings.Repeat("request.spec.reason.matches('(a|aa)+b') || ", 80), " || "),
-		"regexp of ten letters": "request.spec.reason.matches('(a?){500}b')",
-		"regexp of an agent":    "request.spec.reason.matches(request.spec.parameters.pattern)",
-		"regexps in a loop":     "request.spec.parameters.list.all(x, !x.matches('(a?){90}b'))",
-		"very long":             "true" + strings.Repeat(" && true", 20_000),
-		"very deep":             strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000),
+		"nested loops":           bomb,
+		"text that doubles":      doubled("'aaaaaaaaaa'", 24, ".all(x, x.contains('b'))"),
+		"regexp of long text":    strings.TrimSuffix(strings.Repeat("request.spec.reason.matches('(a|aa)+b') || ", 80), " || "),
+		"regexp of ten letters":  "request.spec.reason.matches('(a?){500}b')",
+		"regexp of an agent":     "request.spec.reason.matches(request.spec.parameters.pattern)",
+		"regexps in a loop":      "request.spec.parameters.list.all(x, !x.matches('(a?){90}b'))",
+		"loops over a long list": "request.spec.parameters.list.all(a, request.spec.parameters.list.all(b, request.spec.parameters.list.all(c, a + b + c != '')))",
+		"very long":              "true" + strings.Repeat(" && true", 20_000),
+		"very deep":              strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000),
 	} {
 		for mode, want := range map[string]policy.Outcome{
 			"": policy.Deny, v1alpha1.FailClosed: policy.Deny, "nonsense": policy.Deny, v1alpha1.FailOpen: policy.RequireApproval,

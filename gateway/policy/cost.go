@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// costLimit bounds one evaluation in cel-go's cost units; a comparison of two fields costs about five. All of it takes 50 ms,
-	// and ten times as long with the race detector.
-	costLimit = 250_000
+	// costLimit bounds one evaluation in cel-go's cost units; a comparison of two fields costs about five. What cel-go keeps
+	// to count them makes the time of a loop over a long list grow with the square of this.
+	costLimit = 50_000
 	// decisionLimit bounds all evaluations of one decision together, however many rules and affected targets there are.
 	decisionLimit = 4 * costLimit
 	// interruptEvery is the number of loop steps after which an evaluation looks whether its context ended.
