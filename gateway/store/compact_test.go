@@ -63,7 +63,7 @@ func compacted[T any](t *testing.T, compact cache.TransformFunc, o *T) *T {
 	check(t, json.Unmarshal(raw, &want))
 	_, err = compact(&got)
 	check(t, err)
-	any(&want).(metav1.Object).SetManagedFields(nil) //nolint:forcetypeassert // both kinds are objects
+	any(&want).(metav1.Object).SetManagedFields(nil)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("found %+v, expected %+v", got, want)
 	}
