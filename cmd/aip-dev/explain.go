@@ -87,7 +87,6 @@ func (a *app) rules() []rule {
 		{token.ErrNoEndpoint, failure.Failed, []string{up + "  # makes the realm again"}},
 		{token.ErrUnreachable, failure.Failed, []string{status, up}},
 		{token.ErrIssuerFailed, failure.Failed, []string{a.command("logs issuer")}},
-		{client.ErrInvalid, failure.Usage, []string{"aip-dev request submit --help"}},
 		{client.ErrUnauthorized, failure.Refused, []string{logs + "  # says which claim was wrong", up}},
 		{client.ErrNotRegistered, failure.Refused, []string{a.command("agent add AGENT") + "  # registers it", "kubectl get areg -A  # which agents are registered"}},
 		{client.ErrNotAdmitted, failure.Refused, []string{"kubectl get governedresources  # what may be asked for, about which targets"}},

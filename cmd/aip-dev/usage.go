@@ -5,14 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
 )
 
 // usage marks an error that cobra made before the command ran, such as an unknown command or a missing argument, as
-// wrong usage. A command that ran has its own context by then.
+// wrong usage. A command that ran has its own context by then, but what the gateway finds wrong was given to the command.
 func usage(c *cobra.Command, err error) error {
 	var told *failure.Error
-	if err == nil || c == nil || errors.As(err, &told) || c.Annotations[ran] != "" {
+	if err == nil || c == nil || errors.As(err, &told) || c.Annotations[ran] != "" && !errors.Is(err, client.ErrInvalid) {
 		return err
 	}
 	return failure.Wrap(err, failure.Usage, []string{c.CommandPath() + " --help"}, "")
