@@ -41,7 +41,7 @@ func New(o Options) *browse.Page {
 	return browse.New(browse.Options{
 		Title: "Policies", Look: o.Look, Do: o.Do, Every: every, Actions: o.actions(),
 		Empty:   "no policy: what no rule matches is decided by the gateway's --default-action",
-		Columns: []browse.Column{{Title: "NAMESPACE", Width: 10}, {Title: "NAME", Width: 22}, {Title: "VALID", Width: 7}, {Title: "RULES", Width: 5}, {Title: "FIRST RULE"}},
+		Columns: []browse.Column{{Title: "NAMESPACE", Width: 10}, {Title: "NAME", Width: 22}, {Title: "VALID", Width: 7}, {Title: "FIRST RULE"}},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
 			all, err := o.Source.AllSafetyPolicies(ctx)
 			if err != nil {
@@ -75,18 +75,21 @@ func row(p *v1alpha1.SafetyPolicy) browse.Row {
 	if p.Spec.GovernedResourceSelector != nil {
 		detail = append(detail, browse.Line{Name: "selects", Value: metav1.FormatLabelSelector(p.Spec.GovernedResourceSelector)})
 	}
-	first := ""
+	rules := ""
 	for i, r := range p.Spec.Rules {
 		if i == 0 {
-			first = r.Action + " " + r.Name
+			rules = r.Action + " " + r.Name
 		}
 		detail = append(detail, browse.Line{Title: r.Action + "  " + r.Name}, browse.Line{Name: r.Type, Value: r.Expression})
 		if r.Message != "" {
 			detail = append(detail, browse.Line{Name: "says", Value: r.Message})
 		}
 	}
+	if more := len(p.Spec.Rules) - 1; more > 0 {
+		rules += fmt.Sprintf(", %d more", more)
+	}
 	if text, err := yaml.Marshal(p.Spec); err == nil {
 		detail = append(detail, browse.Line{Title: "YAML", Value: string(text)})
 	}
-	return browse.Row{ID: string(p.UID), Level: level, Detail: detail, Cells: []string{p.Namespace, p.Name, valid, fmt.Sprint(len(p.Spec.Rules)), first}}
+	return browse.Row{ID: string(p.UID), Level: level, Detail: detail, Cells: []string{p.Namespace, p.Name, valid, rules}}
 }
