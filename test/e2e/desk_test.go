@@ -133,6 +133,7 @@ func TestPages(t *testing.T) {
 	term.until("nap-bot")
 	term.press("G") // the last in the order of names
 	term.until("▌ nap-bot")
+	term.until("● live") // or the key is off
 	term.press("x")
 	term.until("remove nap-bot?")
 	term.press("y")
