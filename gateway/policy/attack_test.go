@@ -86,6 +86,21 @@ func TestBombsTogether(t *testing.T) {
 	}
 }
 
+// TestManyRules: what bounds a decision does not bound how many ordinary rules there may be.
+func TestManyRules(t *testing.T) {
+	t.Parallel()
+	var rules []v1alpha1.Rule
+	for i := range 1000 {
+		rules = append(rules, rule(fmt.Sprint("ordinary", i), v1alpha1.ActionDeny,
+			`request.spec.action.matches('(?i)delete|destroy|drain|terminate|purge|drop|wipe|erase|truncate|evict|remove|uninstall')`))
+	}
+	in := input()
+	in.Request.Spec.Action = "scale-down"
+	if d := policy.Compile([]v1alpha1.SafetyPolicy{set("", append(rules, rule("last", v1alpha1.ActionRequireApproval, "true"))...)}).Decide(t.Context(), in); d.Outcome != policy.RequireApproval {
+		t.Errorf("found %.300s", fmt.Sprintf("%+v", d))
+	}
+}
+
 // TestHostileRequests: hole: what agents write reaches the evaluation. Attack: parameters and texts that are large,
 // deep, or look like expressions. Proof: the rule sees them as data and decides as for any other request.
 func TestHostileRequests(t *testing.T) {

@@ -17,8 +17,9 @@ const (
 	// costLimit bounds one evaluation in cel-go's cost units; a comparison of two fields costs about five. What cel-go keeps
 	// to count them makes the time of a loop over a long list grow with the square of this.
 	costLimit = 50_000
-	// decisionLimit bounds all evaluations of one decision together, however many rules and affected targets there are.
-	decisionLimit = 4 * costLimit
+	// decisionLimit bounds all evaluations of one decision together, however many affected targets there are, and ruleShare is
+	// what each rule that there is adds to it: enough for a regular expression of a hundred words about an action.
+	decisionLimit, ruleShare = 4 * costLimit, 2_000
 	// interruptEvery is the number of loop steps after which an evaluation looks whether its context ended.
 	interruptEvery = 100
 	// An instruction of a regular expression costs compileCost units to be made, and one for each textPerUnit characters
@@ -30,7 +31,7 @@ const (
 
 var (
 	errMatchTypes   = errors.New("matches: expected two strings")
-	errDecisionCost = fmt.Errorf("the rules of this decision cost more than %d units together", decisionLimit)
+	errDecisionCost = fmt.Errorf("the rules of this decision cost more together than %d units and %d for each of them", decisionLimit, ruleShare)
 	errMatchCost    = fmt.Errorf("matches: the text and the regular expression cost more than %d units", costLimit)
 	errLongPattern  = fmt.Errorf("matches: the regular expression has more than %d characters", longestPattern)
 )

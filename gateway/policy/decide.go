@@ -65,7 +65,7 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 		d.Message = "the request cannot be evaluated: " + err.Error()
 		return d
 	}
-	left := budget(decisionLimit)
+	left := budget(decisionLimit + ruleShare*len(s.rules))
 	s.ask(ctx, question{in: in, vars: vars, denial: v1alpha1.DenialPolicyViolation, left: &left}, &d)
 	if model := in.Request.Spec.CascadeModel; model != nil {
 		for i, a := range model.AffectedTargets {
