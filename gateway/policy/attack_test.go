@@ -66,14 +66,7 @@ func TestBombsTogether(t *testing.T) {
 	for i := range 20 {
 		rules = append(rules, rule(fmt.Sprint("costly", i), v1alpha1.ActionDeny, `request.spec.reason.matches('(a?){40}b')`))
 	}
-	in := input()
-	in.Request.Spec.Reason = strings.Repeat("a", 100_000)
-	in.Request.Spec.CascadeModel = &v1alpha1.CascadeModel{}
-	for i := range 5000 {
-		in.Request.Spec.CascadeModel.AffectedTargets = append(in.Request.Spec.CascadeModel.AffectedTargets,
-			v1alpha1.AffectedTarget{URI: fmt.Sprint("k8s://prod/default/deployment/", i), EffectType: "deleted"})
-		in.Affected = append(in.Affected, policy.UnknownTarget())
-	}
+	in := aboutThousands()
 	for mode, want := range map[string]policy.Outcome{"": policy.Deny, v1alpha1.FailOpen: policy.RequireApproval} {
 		began := testkit.ThreadTime(t)
 		d := policy.Compile([]v1alpha1.SafetyPolicy{set(mode, rules...)}).Decide(t.Context(), in)
@@ -83,6 +76,38 @@ func TestBombsTogether(t *testing.T) {
 		if took := testkit.ThreadTime(t) - began; took > 20*time.Second {
 			t.Errorf("%q: it took %s", mode, took)
 		}
+	}
+}
+
+// aboutThousands is a request with a long reason that says it affects thousands of targets.
+func aboutThousands() policy.Input {
+	in := input()
+	in.Request.Spec.Reason = strings.Repeat("a", 100_000)
+	in.Request.Spec.CascadeModel = &v1alpha1.CascadeModel{}
+	for i := range 5000 {
+		in.Request.Spec.CascadeModel.AffectedTargets = append(in.Request.Spec.CascadeModel.AffectedTargets,
+			v1alpha1.AffectedTarget{URI: fmt.Sprint("k8s://prod/default/deployment/", i), EffectType: "deleted"})
+		in.Affected = append(in.Affected, policy.UnknownTarget())
+	}
+	return in
+}
+
+// TestManyTogether: hole: once nothing may be spent any more, every rule still fails about every target. Attack: many rules and
+// thousands of affected targets. Proof: the decision ends soon, and names each rule once.
+func TestManyTogether(t *testing.T) {
+	t.Parallel()
+	var rules []v1alpha1.Rule
+	for i := range 1000 {
+		rules = append(rules, rule(fmt.Sprint("rule", i), v1alpha1.ActionDeny, `request.spec.reason.matches('(a?){40}b')`))
+	}
+	in := aboutThousands()
+	began := testkit.ThreadTime(t)
+	d := policy.Compile([]v1alpha1.SafetyPolicy{set(v1alpha1.FailOpen, rules...)}).Decide(t.Context(), in)
+	if took := testkit.ThreadTime(t) - began; took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if len(d.Results) != len(rules) {
+		t.Errorf("found %d results, expected one of each rule", len(d.Results))
 	}
 }
 

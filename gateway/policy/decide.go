@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types/ref"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
@@ -52,13 +52,15 @@ type Decision struct {
 	Matched bool
 	// Policies is the number of policies that were asked.
 	Policies int
+
+	recorded sets.Set[v1alpha1.PolicyResult]
 }
 
 // Decide asks every rule about the request, and about each target that it says it affects. The most severe outcome wins,
 // and among equals the first rule. A rule that cannot be evaluated denies, unless its policy is FailOpen. A context that
 // ended denies too.
 func (s *Set) Decide(ctx context.Context, in Input) Decision {
-	d := Decision{Policies: s.policies}
+	d := Decision{Policies: s.policies, recorded: sets.New[v1alpha1.PolicyResult]()}
 	vars, err := variables(in)
 	if err != nil {
 		d.Outcome, d.Code, d.Matched = Deny, v1alpha1.DenialEvaluationFailure, true
@@ -73,9 +75,13 @@ func (s *Set) Decide(ctx context.Context, in Input) Decision {
 			if i < len(in.Affected) {
 				target = in.Affected[i]
 			}
+			spent := left == 0
 			s.ask(ctx, question{
 				in: in, vars: affected(vars, a, target), denial: v1alpha1.DenialCascade, prefix: resultCascade, about: a.URI, left: &left,
 			}, &d)
+			if spent {
+				break // every rule has failed by now, and would about each target that is left
+			}
 		}
 	}
 	if !d.Matched {
@@ -203,7 +209,8 @@ func (c *compiledRule) message(o Outcome) string {
 // record notes what a rule said, once: it may say the same about thousands of affected targets.
 func (d *Decision) record(c *compiledRule, result string) {
 	r := v1alpha1.PolicyResult{PolicyName: c.policy, RuleName: c.rule.Name, Result: result, PolicyGeneration: c.generation}
-	if !slices.Contains(d.Results, r) {
+	if !d.recorded.Has(r) {
+		d.recorded.Insert(r)
 		d.Results = append(d.Results, r)
 	}
 }
