@@ -81,20 +81,11 @@ type deviceAnswer struct {
 
 // beginDevice is the device authorization endpoint, RFC 8628 section 3.1.
 func (s *Server) beginDevice(r *http.Request) (answer, error) {
-	found, err := s.realmOf(r)
+	found, err := s.formOf(r)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := readForm(r); err != nil {
-		return answer{}, err
-	}
-	if !found.Enabled {
-		return answer{}, oauthFault(http.StatusForbidden, "access_denied", "Realm not enabled")
-	}
-	c, err := authenticate(found, r)
-	if err == nil {
-		err = noDuplicates(r)
-	}
+	c, err := clientOf(found, r)
 	if err != nil {
 		return answer{}, err
 	}

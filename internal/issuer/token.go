@@ -37,15 +37,9 @@ func knownScopes() []string {
 
 // token is the token endpoint. The order of its checks is Keycloak's: grant type, client, parameters, permission.
 func (s *Server) token(r *http.Request) (answer, error) {
-	found, err := s.realmOf(r)
+	found, err := s.formOf(r)
 	if err != nil {
 		return answer{}, err
-	}
-	if err := readForm(r); err != nil {
-		return answer{}, err
-	}
-	if !found.Enabled {
-		return answer{}, oauthFault(http.StatusForbidden, "access_denied", "Realm not enabled")
 	}
 	grant := r.PostForm.Get("grant_type")
 	switch {
@@ -54,10 +48,7 @@ func (s *Server) token(r *http.Request) (answer, error) {
 	case !slices.Contains([]string{grantClientCredentials, grantPassword, grantDevice}, grant):
 		return answer{}, oauthFault(http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant_type")
 	}
-	c, err := authenticate(found, r)
-	if err == nil {
-		err = noDuplicates(r)
-	}
+	c, err := clientOf(found, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -69,6 +60,30 @@ func (s *Server) token(r *http.Request) (answer, error) {
 	default:
 		return s.clientCredentialsGrant(r, found, c)
 	}
+}
+
+// formOf reads the form of a request, and returns the realm that it is to.
+func (s *Server) formOf(r *http.Request) (*realm, error) {
+	found, err := s.realmOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := readForm(r); err != nil {
+		return nil, err
+	}
+	if !found.Enabled {
+		return nil, oauthFault(http.StatusForbidden, "access_denied", "Realm not enabled")
+	}
+	return found, nil
+}
+
+// clientOf returns the client that sent a form in which nothing stands twice.
+func clientOf(in *realm, r *http.Request) (*client, error) {
+	c, err := authenticate(in, r)
+	if err != nil {
+		return nil, err
+	}
+	return c, noDuplicates(r)
 }
 
 // noDuplicates refuses parameters that are there twice.
