@@ -8,10 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
 	"github.com/aip-dev/aip-dev/gateway/wire"
-	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/token/why"
 )
 
@@ -27,23 +25,19 @@ type said struct {
 // waitsForIssuer returns why a gateway did not find its issuer, in its own words, and what it said when it was asked whether it is
 // ready. The words are empty when it found its issuer, is not ready for another reason, or is not there to answer. Where no pod is
 // ready nothing leads to one: then it is not asked, and the words are those that Kubernetes has of its newest pod.
-func waitsForIssuer(ctx context.Context, s *session.Session) (answer said, waits string, err error) {
+func waitsForIssuer(ctx context.Context, url string, rollout steps.Rollout) (answer said, waits string) {
 	const about = "OIDC"
-	rollout, err := steps.NewInspector(bootstrap.Environment{}, steps.Deps{}, s.Facts).Gateway(ctx)
-	if err != nil {
-		return said{}, "", err
-	}
 	if strings.Contains(rollout.Reason, about) {
 		waits = rollout.Reason
 	}
 	if waits != "" && !rollout.Serves {
-		return said{}, waits, nil
+		return said{}, waits
 	}
-	answer = fetch(ctx, s.Facts.Gateway.URL+"/readyz", "")
+	answer = fetch(ctx, url+"/readyz", "")
 	if answer.err == nil && answer.status != http.StatusOK && strings.Contains(answer.body, about) {
 		waits = strings.TrimSpace(answer.body)
 	}
-	return answer, waits, nil
+	return answer, waits
 }
 
 // seenBy shows a token to a gateway and returns what it says.

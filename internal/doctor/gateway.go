@@ -92,8 +92,12 @@ type readiness struct {
 
 // askReady asks the gateway whether it is ready.
 func (d *doctor) askReady(ctx context.Context) (readiness, error) {
-	answer, waits, err := waitsForIssuer(ctx, d.session)
-	return readiness{answer, waits}, err
+	rollout, err := d.inspect.Gateway(ctx)
+	if err != nil {
+		return readiness{}, err
+	}
+	answer, waits := waitsForIssuer(ctx, d.facts.Gateway.URL, rollout)
+	return readiness{answer, waits}, nil
 }
 
 // gatewayIssuer is the first entry of the guide's troubleshooting: "OIDC setup failed".

@@ -49,15 +49,16 @@ func Ask(ctx context.Context, s *session.Session, raw, client string, command fu
 	if q.Registrations, err = registrations(ctx, s); err != nil {
 		return q, err
 	}
-	said, waits, err := waitsForIssuer(ctx, s)
+	rollout, err := steps.NewInspector(bootstrap.Environment{}, steps.Deps{}, s.Facts).Gateway(ctx)
 	if err != nil {
 		return q, err
 	}
+	said, waits := waitsForIssuer(ctx, url, rollout)
 	if said.status == http.StatusOK { // pods of before serve
 		waits = ""
 	}
 	q.GatewayTime = said.at
-	q.Ready = func(context.Context) string { return waits }
+	q.Unready = waits
 	q.Whoami = func(ctx context.Context, raw string) why.Seen {
 		if said.err != nil {
 			return why.Seen{Text: "nothing answers at " + url}

@@ -73,8 +73,8 @@ type Question struct {
 	Levels     map[string]string
 	// Registrations are those that the gateway has; nil when that is not known.
 	Registrations *registry.Registry
-	// Ready asks the gateway whether it found its issuer, and returns why not. Nil asks nobody.
-	Ready func(ctx context.Context) string
+	// Unready is why the gateway did not find its issuer, in its own words; empty when it did, or when nobody asked.
+	Unready string
 	// Whoami shows the token to the gateway. Nil shows it to nobody.
 	Whoami func(ctx context.Context, raw string) Seen
 	// GatewayTime is the time that the gateway's host believes it is, zero when unknown.
@@ -236,18 +236,12 @@ const setUpFailed = "OIDC setup failed"
 // the gateway's own code; what is in the way is asked for at the same time, because an issuer that hangs takes the whole limit.
 func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refusal, bool) {
 	var trouble *Trouble
-	var why string
 	var asking sync.WaitGroup
 	asking.Go(func() {
 		began := r.Now()
 		var at time.Time
 		trouble, at = Issuer(ctx, r.HTTP, r.Gateway.OIDC.IssuerURL)
 		r.issuerAhead = Apart(at, began, r.Now())
-	})
-	asking.Go(func() {
-		if r.Ready != nil {
-			why = r.Ready(ctx)
-		}
 	})
 	err := verifier.Discover(ctx)
 	asking.Wait()
@@ -268,10 +262,10 @@ func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refus
 			return refusal{RowName, check.Differ(r.Fixes.name(unquote(found)), expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), setUpFailed}, true
 		}
 		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err), setUpFailed}, true
-	case strings.Contains(why, "x509:") || strings.Contains(why, "certificate"):
-		return refusal{RowTLS, check.Failed(r.Fixes.trust(true), "from the gateway, and not from this machine: %s", why), why}, true
-	case why != "":
-		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from the gateway, and not from this machine: %s", why), why}, true
+	case strings.Contains(r.Unready, "x509:") || strings.Contains(r.Unready, "certificate"):
+		return refusal{RowTLS, check.Failed(r.Fixes.trust(true), "from the gateway, and not from this machine: %s", r.Unready), r.Unready}, true
+	case r.Unready != "":
+		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from the gateway, and not from this machine: %s", r.Unready), r.Unready}, true
 	default:
 		return refusal{}, false
 	}

@@ -218,14 +218,10 @@ func TestIssuerTrouble(t *testing.T) {
 			q.Gateway.OIDC.IssuerURL = "http://keycloak.invalid/realms/aip"
 		}, "T03", "cannot be found", "no such host"},
 		"not from the gateway": {func(_ *testing.T, _ *issuer, q *why.Question) {
-			q.Ready = func(context.Context) string {
-				return "OIDC setup failed: oidc provider: dial tcp: lookup keycloak: no such host"
-			}
+			q.Unready = "OIDC setup failed: oidc provider: dial tcp: lookup keycloak: no such host"
 		}, "T03", "from the gateway, and not from this machine", ""},
 		"not trusted by the gateway": {func(_ *testing.T, _ *issuer, q *why.Question) {
-			q.Ready = func(context.Context) string {
-				return "OIDC setup failed: x509: certificate signed by unknown authority"
-			}
+			q.Unready = "OIDC setup failed: x509: certificate signed by unknown authority"
 		}, "T04", "from the gateway", ""},
 		"no issuer at all": {func(_ *testing.T, _ *issuer, q *why.Question) { q.Gateway.OIDC.IssuerURL = "" }, "T03", "flags name no issuer", ""},
 	} {
