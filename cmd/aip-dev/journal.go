@@ -21,6 +21,15 @@ func (a *app) journal() (*journal.Journal, error) {
 	return journal.At(folder.Journal(), a.now), nil
 }
 
+// decisions returns what the journal has.
+func (a *app) decisions() ([]journal.Record, error) {
+	j, err := a.journal()
+	if err != nil {
+		return nil, err
+	}
+	return j.Records()
+}
+
 func newJournal(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "journal",
@@ -32,11 +41,7 @@ func newJournal(a *app) *cobra.Command {
 	}
 	format := outputFlag(c, formatTable, formatJSON)
 	c.RunE = func(*cobra.Command, []string) error {
-		j, err := a.journal()
-		if err != nil {
-			return err
-		}
-		records, err := j.Records()
+		records, err := a.decisions()
 		if err != nil {
 			return err
 		}
@@ -141,11 +146,7 @@ func (a *app) journalStatistics() *cobra.Command {
 	}
 	format := outputFlag(c, formatTable, formatJSON)
 	c.RunE = func(*cobra.Command, []string) error {
-		j, err := a.journal()
-		if err != nil {
-			return err
-		}
-		records, err := j.Records()
+		records, err := a.decisions()
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/policy"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
 func newPolicy(a *app) *cobra.Command {
@@ -75,7 +76,7 @@ const whatCanBeNamed = "An expression can name request (the AgentRequest), targe
 
 func (a *app) checkPolicies(files []string) error {
 	_, err := a.compiled(files, func(p *v1alpha1.SafetyPolicy) error {
-		return a.print(fmt.Sprintf("%s   %s   ok\n", p.Name, plural(len(p.Spec.Rules), "rule", "rules")))
+		return a.print(fmt.Sprintf("%s   %s   ok\n", p.Name, text.Count(len(p.Spec.Rules), "rule", "rules")))
 	})
 	return err
 }
@@ -155,7 +156,7 @@ func (a *app) testPolicies(ctx context.Context, files []string) error {
 	}
 	if failed > 0 {
 		return failure.New(failure.Failed, []string{"aip-dev policy check FILE  # whether the rules compile"},
-			"%d of %s are not decided as expected", failed, plural(run, "example", "examples"))
+			"%d of %s are not decided as expected", failed, text.Count(run, "example", "examples"))
 	}
 	return nil
 }
@@ -197,12 +198,4 @@ func (a *app) runExamples(ctx context.Context, set *policy.Set, examples []polic
 		}
 	}
 	return failed, nil
-}
-
-// plural returns a number with the word for it.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

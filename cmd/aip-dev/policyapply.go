@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
 func newPolicyApply(a *app) *cobra.Command {
@@ -64,7 +65,7 @@ func (a *app) applyPolicies(ctx context.Context, files []string, as string) erro
 			if err != nil {
 				return a.refusedPolicy(err, policies[i].Name)
 			}
-			line := fmt.Sprintf("%s   %s   %s\n", policies[i].Name, plural(len(policies[i].Spec.Rules), "rule", "rules"), did)
+			line := fmt.Sprintf("%s   %s   %s\n", policies[i].Name, text.Count(len(policies[i].Spec.Rules), "rule", "rules"), did)
 			if err := a.print(line); err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func (s *Statistics) count(r *Record) {
 	s.Decisions++
 	switch r.Result {
 	case Confirmed, Stored:
-		s.took = append(s.took, s.taken(r)...)
+		s.taken(r)
 	case Lost:
 		s.Lost++
 	case Refused:
@@ -73,12 +73,12 @@ func (s *Statistics) count(r *Record) {
 	}
 }
 
-// taken counts a decision that the gateway took, and returns how long after the request it was, where that is known.
-func (s *Statistics) taken(r *Record) []time.Duration {
+// taken counts a decision that the gateway took, and how long after the request it was, where that is known.
+func (s *Statistics) taken(r *Record) {
 	switch r.Verb {
 	case Grade:
 		s.Graded++
-		return nil
+		return
 	case Deny:
 		s.Denied++
 	default:
@@ -90,10 +90,9 @@ func (s *Statistics) taken(r *Record) []time.Duration {
 			s.InUse++
 		}
 	}
-	if r.Asked == nil {
-		return nil
+	if r.Asked != nil {
+		s.took = append(s.took, max(r.At.Sub(*r.Asked), 0))
 	}
-	return []time.Duration{max(r.At.Sub(*r.Asked), 0)}
 }
 
 // over reports whether a request in a phase does not wait for a reviewer any more; it does as far as nothing is known.

@@ -218,10 +218,7 @@ func nesting(raw []byte) int {
 }
 
 func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return text.Count(n, what, what+"s")
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
