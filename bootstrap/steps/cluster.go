@@ -14,8 +14,14 @@ import (
 	"github.com/aip-dev/aip-dev/internal/ports"
 )
 
+// clusterStep is the name of the step that brings the cluster about.
+const clusterStep = "cluster"
+
 // stopGrace is how long the serving process may take to end before it is killed.
 const stopGrace = 2500 * time.Millisecond
+
+// ErrGone says that the process of an embedded environment ended while something else was brought about in it.
+var ErrGone = errors.New("the process of the environment ended meanwhile")
 
 // PortError says that the environment runs with another port than the one asked for.
 type PortError struct {
@@ -34,7 +40,7 @@ type cluster struct {
 	deps Deps
 }
 
-func (cluster) Name() string { return "cluster" }
+func (cluster) Name() string { return clusterStep }
 
 func (c cluster) Observe(_ context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
 	status, alive, err := daemon.Look(c.deps.Dir)
@@ -52,6 +58,19 @@ func (c cluster) Observe(_ context.Context, facts bootstrap.Facts) (bootstrap.Ob
 		return bootstrap.Observation{State: bootstrap.Differs, Detail: "version not known", Facts: learned}, nil
 	}
 	return bootstrap.Observation{State: bootstrap.Ready, Detail: "kube-apiserver " + learned.Cluster.Version, Facts: learned}, nil
+}
+
+// Bereft returns the failure of a plan with what it follows from, when it does: that the process which serves the
+// embedded environment of the state folder dir ended after the cluster was there.
+func Bereft(err error, cluster, dir string) error {
+	var step *bootstrap.StepError
+	if cluster != bootstrap.ClusterEmbedded || !errors.As(err, &step) || step.Step == (preflight{}).Name() || step.Step == clusterStep {
+		return err
+	}
+	if _, alive, look := daemon.Look(dir); alive || look != nil {
+		return err
+	}
+	return &bootstrap.StepError{Step: step.Step, Err: fmt.Errorf("%w; see %s: %w", ErrGone, filepath.Join(dir, "serve.log"), step.Err)}
 }
 
 // samePorts returns an error when other ports are asked for than those that the environment runs with.

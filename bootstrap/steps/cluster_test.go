@@ -204,3 +204,31 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("preflight made %v (%v)", entries, err)
 	}
 }
+
+// A step that failed because the process of the environment went away says so; one that failed while it lives, or before
+// there was one, does not.
+func TestBereft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	refused := errors.New("connection refused")
+	failed := func(step string) error { return &bootstrap.StepError{Step: step, Err: refused} }
+	lease, err := daemon.Hold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Bereft(failed("identity"), bootstrap.ClusterEmbedded, dir); errors.Is(err, ErrGone) {
+		t.Errorf("while the process lives: %v", err)
+	}
+	if err := lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Bereft(failed("identity"), bootstrap.ClusterKind, dir); errors.Is(err, ErrGone) {
+		t.Errorf("in containers: %v", err)
+	}
+	for step, gone := range map[string]bool{"preflight": false, "cluster": false, "identity": true, "proof": true} {
+		err := Bereft(failed(step), bootstrap.ClusterEmbedded, dir)
+		if errors.Is(err, ErrGone) != gone || !errors.Is(err, refused) || !strings.HasPrefix(err.Error(), step+": ") {
+			t.Errorf("%s: %v; expected the end of the process in it: %t", step, err, gone)
+		}
+	}
+}

@@ -36,7 +36,7 @@ type existingCluster struct {
 	deps Deps
 }
 
-func (existingCluster) Name() string { return "cluster" }
+func (existingCluster) Name() string { return clusterStep }
 
 func (x existingCluster) Observe(ctx context.Context, facts bootstrap.Facts) (bootstrap.Observation, error) {
 	way, err := x.deps.pick(x.env.Existing)

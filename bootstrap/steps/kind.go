@@ -148,7 +148,7 @@ type kindCluster struct {
 	shared *containers
 }
 
-func (kindCluster) Name() string { return "cluster" }
+func (kindCluster) Name() string { return clusterStep }
 
 func (k kindCluster) kubeconfig() string { return filepath.Join(k.deps.Dir, "kubeconfig") }
 

@@ -131,7 +131,7 @@ func (a *app) bringUp(ctx context.Context, e bootstrap.Environment, how bringing
 	facts, applied, err := runner.Up(ctx, plan, facts)
 	if err != nil {
 		show.Close()
-		return facts, applied, errors.Join(a.upFailed(err, how), keepDescription(err, last, folder))
+		return facts, applied, errors.Join(a.upFailed(steps.Bereft(err, kind, folder.Path), how, applied > 0), keepDescription(err, last, folder))
 	}
 	if applied > 0 { // tokens of before may be of another key, or of a client as it was
 		err = dropTokens(folder)
@@ -175,7 +175,7 @@ func lastDescription(folder state.Folder) (*bootstrap.Environment, error) {
 }
 
 // upFailed adds to a step's failure what became of the environment, and how to go on.
-func (a *app) upFailed(err error, how bringing) error {
+func (a *app) upFailed(err error, how bringing, changed bool) error {
 	again := a.command("up") + "  # goes on from here"
 	if how.again != "" {
 		again = a.command(how.again) + "  # goes on from here"
@@ -196,7 +196,11 @@ func (a *app) upFailed(err error, how bringing) error {
 		next = []string{again, a.command("status")}
 	}
 	stays := how.stays
-	if stays == "" {
+	switch {
+	case stays != "":
+	case !changed:
+		stays = "Nothing was changed"
+	default:
 		stays = "What was made so far stays; nothing was removed"
 	}
 	return failure.Wrap(err, failure.CodeOf(told), next, "%v\n%s", step, stays)
