@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -191,4 +194,24 @@ func valueOr(s string) safe {
 		return ours(nothing)
 	}
 	return line(s)
+}
+
+// Altered reports whether what a request asks for, what was verified of its target, or what the policies say of it differs
+// between two versions. The decision and what the request went through after it do not count.
+func Altered(before, after *v1alpha1.AgentRequest) bool {
+	return !equality.Semantic.DeepEqual(substance(before), substance(after))
+}
+
+// substance is what a reviewer decides about.
+func substance(r *v1alpha1.AgentRequest) v1alpha1.AgentRequest {
+	s := v1alpha1.AgentRequest{Spec: r.Spec}
+	s.Spec.HumanApproval = nil
+	s.Status.ProviderContext, s.Status.PolicyResults = r.Status.ProviderContext, r.Status.PolicyResults
+	s.Status.GovernedResourceRef, s.Status.EvaluationGeneration = r.Status.GovernedResourceRef, r.Status.EvaluationGeneration
+	if v := r.Status.ControlPlaneVerification; v != nil {
+		seen := *v
+		seen.FetchedAt = metav1.Time{}
+		s.Status.ControlPlaneVerification = &seen
+	}
+	return s
 }

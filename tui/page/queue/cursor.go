@@ -80,7 +80,7 @@ func (q *Queue) accept(s feed.Snapshot) tea.Cmd {
 // renew makes the rows anew and keeps the cursor on its request, and that on its line of the screen.
 func (q *Queue) renew() tea.Cmd {
 	before := q.cursor
-	q.fill()
+	q.fillRaised()
 	dropped := q.recheck()
 	switch {
 	case before.key != "":
@@ -125,6 +125,7 @@ func (q *Queue) fill() {
 		q.counts[i] = t.count(q.snapshot.Items, c)
 	}
 	q.turns = q.turn()
+	q.rows = q.raisedFirst(q.rows)
 	if q.cursor.key != "" {
 		q.follow()
 	}
@@ -149,7 +150,7 @@ func (q *Queue) follow() {
 		q.cursor.gone = true
 	}
 	q.cursor.guest = true
-	q.rows, q.cursor.at = insert(q.rows, q.cursor.item, q.tabs[q.tab].order(q.Limits))
+	q.rows, q.cursor.at = insert(q.rows, q.cursor.item, q.compare())
 }
 
 // point puts the cursor on a row.
@@ -170,7 +171,7 @@ func (q *Queue) goTo(at int) {
 	at = max(0, min(at, len(q.rows)-1))
 	guestLeaves := q.cursor.guest && q.cursor.key != q.rows[at].Key()
 	q.point(at)
-	if guestLeaves {
+	if q.raise() || guestLeaves {
 		q.fill()
 		q.window = q.window.Keep(at, q.cursor.at, len(q.rows))
 	}
@@ -184,6 +185,7 @@ func (q *Queue) refill() {
 	if q.cursor.key != "" && (q.cursor.gone || !q.belongs(q.cursor.item)) {
 		q.cursor = cursor{}
 	}
+	q.raise()
 	q.fill()
 	switch {
 	case len(q.rows) == 0:

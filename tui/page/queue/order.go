@@ -179,7 +179,7 @@ func (q *Queue) settle(d decided) tea.Cmd {
 	default:
 		q.comesBack(d.item)
 		delete(q.drafts, d.item.Key())
-		q.preview.left[d.item.Key()] = d.Phase
+		q.preview.left[d.item.Key()] = depart(d.item, d.Phase)
 		o.done++
 		if o.approve {
 			o.targets[d.item.Spec.Target.URI] = struct{}{}

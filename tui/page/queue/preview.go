@@ -19,8 +19,8 @@ type preview struct {
 	shown edition
 	// read holds, for each request whose record was shown to its end, the version that was.
 	read map[types.UID]*v1alpha1.AgentRequest
-	// left is the phase that each request had when it was last decided from here, or read after that.
-	left map[types.UID]v1alpha1.Phase
+	// left are the decided requests that were decided from here or read.
+	left map[types.UID]*departed
 	// shape is the form in which the request is shown.
 	shape shape
 }
@@ -129,22 +129,12 @@ func (q *Queue) sinceRead(item feed.Item, width int) []string {
 // noteRead remembers that the end of the record is on the screen. It is called when a key comes, because only then the
 // page surely was on the screen before.
 func (q *Queue) noteRead() {
-	if q.preview.shape == asRecord && q.preview.pager.AtEnd() && q.cursor.key == q.preview.shown.key {
+	if q.cursor.key != "" && q.preview.shape == asRecord && q.preview.pager.AtEnd() && q.cursor.key == q.preview.shown.key {
 		q.preview.read[q.cursor.key] = q.cursor.item.AgentRequest
-		if _, decided := q.preview.left[q.cursor.key]; decided {
-			q.preview.left[q.cursor.key] = q.cursor.item.Status.Phase
+		if _, decided := q.preview.left[q.cursor.key]; decided || q.cursor.item.Spec.HumanApproval != nil {
+			q.preview.left[q.cursor.key] = depart(q.cursor.item, q.cursor.item.Status.Phase)
 		}
 	}
-}
-
-// changed reports whether a request is not what it was when it was read to its end or, for one that was decided from here,
-// whether it went on since.
-func (q *Queue) changed(item feed.Item) bool {
-	if phase, decided := q.preview.left[item.Key()]; decided {
-		return item.Status.Phase != phase && item.Status.Phase != v1alpha1.PhasePending // the decision itself may still be on its way here
-	}
-	read, ok := q.preview.read[item.Key()]
-	return ok && read.ResourceVersion != item.ResourceVersion
 }
 
 // wholeWasShown reports whether the end of this version of item is or was on the screen.

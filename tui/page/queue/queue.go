@@ -69,6 +69,8 @@ type Queue struct {
 	timed bool
 	// turns is when a tab gets or loses a request by time alone.
 	turns time.Time
+	// raised are the requests that stand before all others, because they changed after their decision.
+	raised map[types.UID]struct{}
 	// fresh are the places of the rows that came while the page was open and were not looked at, in order.
 	fresh  []int
 	looked map[types.UID]struct{}
@@ -115,7 +117,7 @@ func New(o Options) *Queue {
 		Options: o, keys: newKeyMap(), tabs: compile(o.Tabs), counts: make([]int, len(o.Tabs)),
 		looked: map[types.UID]struct{}{}, sent: map[types.UID]struct{}{}, drafts: map[types.UID]string{},
 		marks: map[types.UID]feed.Item{}, sights: map[types.UID]sight{},
-		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}, left: map[types.UID]v1alpha1.Phase{}},
+		preview: preview{read: map[types.UID]*v1alpha1.AgentRequest{}, left: map[types.UID]*departed{}},
 	}
 }
 

@@ -120,16 +120,11 @@ func (q *Queue) textRule(wall int, joint string) string {
 	return frame.Double(q.Look, q.width, q.aside(), frame.Place(q.Look, q.preview.pager, shown(q.keys.open)), joint, wall)
 }
 
-// aside says what is worth knowing about the list: how many rows are new, marked, or like the one under the cursor.
+// aside says what is worth knowing about the list: how many rows are new, came back, are marked, or like the one under the
+// cursor.
 func (q *Queue) aside() string {
-	words := q.newcomers()
-	if company := q.company(); company != "" {
-		if words != "" {
-			words += " " + q.Look.Dot + " "
-		}
-		words += company
-	}
-	return words
+	words := slices.DeleteFunc([]string{q.newcomers(), q.comebacks(), q.company()}, func(s string) bool { return s == "" })
+	return strings.Join(words, " "+q.Look.Dot+" ")
 }
 
 // newcomers says how many rows are new, and where those are that are out of sight.
