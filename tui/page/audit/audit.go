@@ -31,7 +31,10 @@ const (
 func New(look theme.Theme, source Source, do page.Do, zone *time.Location) *browse.Page {
 	return browse.New(browse.Options{
 		Title: "Audit trail", Look: look, Do: do, Every: every, Limit: shown, Empty: "nothing happened yet",
-		Columns: []browse.Column{{Title: "TIME", Width: 8}, {Title: "EVENT", Width: 18}, {Title: "WHO", Width: 14}, {Title: "WHAT"}},
+		Columns: []browse.Column{
+			{Title: "TIME", Width: 8, From: 64}, {Title: "EVENT", Width: 20}, {Title: "WHO", Width: 16}, {Title: "REQUEST", Width: 26, From: 110},
+			{Title: "WHAT", Path: true},
+		},
 		Load: func(ctx context.Context) ([]browse.Row, error) {
 			records, err := source.AuditRecords(ctx, client.AuditOptions{AllNamespaces: true, Limit: shown})
 			if err != nil {
@@ -119,6 +122,6 @@ func row(r *v1alpha1.AuditRecord, zone *time.Location) browse.Row {
 	}
 	return browse.Row{
 		ID: string(r.UID), Level: level, Detail: detail,
-		Cells: []string{s.Timestamp.In(zone).Format(time.TimeOnly), string(s.Event), who(r), s.Action + " " + strings.TrimPrefix(s.TargetURI, "k8s://") + "  " + s.AgentRequestRef},
+		Cells: []string{s.Timestamp.In(zone).Format(time.TimeOnly), string(s.Event), who(r), s.AgentRequestRef, s.Action + " " + strings.TrimPrefix(s.TargetURI, "k8s://")},
 	}
 }

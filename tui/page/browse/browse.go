@@ -37,10 +37,15 @@ type Row struct {
 // shown as such.
 type Line struct{ Title, Name, Value string }
 
-// Column is a heading and how wide it is; the last column takes what is left.
+// Column is a heading and how its values are laid out. The last column takes what is left.
 type Column struct {
 	Title string
+	// Width is the most that the column takes; it is no wider than its widest value.
 	Width int
+	// From is the width of the list from which there is room for the column.
+	From int
+	// Path says that the values end with a path, of which the beginning is left out where it does not fit.
+	Path bool
 }
 
 // Options are what a Page is made of.
@@ -67,9 +72,11 @@ type Page struct {
 	Options
 	keys keyMap
 
-	width, height          int
-	listWidth, listHeight  int
-	rows, shown            []Row
+	width, height         int
+	listWidth, listHeight int
+	rows, shown           []Row
+	// columns are as wide as the rows need them.
+	columns                []Column
 	id                     string
 	at                     int
 	window                 list.Window
@@ -105,12 +112,14 @@ func bind(shown, does string, keys ...string) key.Binding {
 // New returns the page, which loads when it is opened.
 func New(o Options) *Page {
 	o.Actions = slices.Clone(o.Actions)
-	return &Page{Options: o, keys: keyMap{
+	p := &Page{Options: o, keys: keyMap{
 		up: bind("k", "up", "k", "up"), down: bind("j", "down", "j", "down"), first: bind("home", "first", "home", "<"),
 		last: bind("G", "last", "G", "end", ">"), textDown: bind("J", "read on", "J", "pgdown"), textUp: bind("K", "read back", "K", "pgup"),
 		open: bind("enter", "whole", "enter"), filter: bind("/", "filter", "/"), reload: bind("r", "read again", "r"),
 		back: bind("esc", "back", "esc", "q"), accept: bind("enter", "keep the filter", "enter"), cancel: bind("esc", "no filter", "esc"),
 	}}
+	p.measure()
+	return p
 }
 
 // loaded is the answer of Load.
@@ -192,6 +201,7 @@ func (p *Page) take(a loaded) tea.Cmd {
 	}
 	p.failure, p.loaded, p.rows = "", true, a.rows
 	p.drawn.rev++
+	p.measure()
 	p.pick()
 	return nil
 }

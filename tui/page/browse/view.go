@@ -2,6 +2,7 @@ package browse
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aip-dev/aip-dev/internal/safetext"
@@ -30,7 +31,7 @@ func (p *Page) arrange() {
 	case p.whole:
 		p.listHeight, detailHeight = 0, room
 	case p.width >= sideFrom:
-		p.listWidth, detailHeight = p.width*11/20, room
+		p.listWidth, detailHeight = p.width*3/5, room
 	case room >= stackFrom:
 		p.listHeight = room/2 - 2
 		detailHeight = room - p.listHeight - 1
@@ -178,22 +179,53 @@ func (p *Page) head() string {
 	return p.Look.Dim.Render("  " + p.cells(titles))
 }
 
+// measure makes the columns as wide as the widest of their values, as far as they may be.
+func (p *Page) measure() {
+	p.columns = slices.Clone(p.Columns)
+	for i, c := range p.Columns {
+		widest := text.Width(c.Title)
+		for _, r := range p.rows {
+			if i < len(r.Cells) && widest < c.Width {
+				widest = max(widest, text.Width(p.cell(r.Cells[i], c)))
+			}
+		}
+		p.columns[i].Width = min(c.Width, widest)
+	}
+}
+
+// cell makes a value fit to be drawn. Of what is too long for any column only that is looked at which a column may show: the
+// beginning and, of a path, the end.
+func (p *Page) cell(value string, c Column) string {
+	switch {
+	case c.Path && len(value) > 2*cellLimit:
+		value = value[:cellLimit] + "/" + value[len(value)-cellLimit:]
+	case !c.Path:
+		value = value[:min(len(value), cellLimit)]
+	}
+	return p.safe(value)
+}
+
 // cells lays values out in their columns.
 func (p *Page) cells(values []string) string {
 	var b strings.Builder
 	room := p.listWidth - 2
-	for i, c := range p.Columns {
+	for i, c := range p.columns {
 		value := ""
 		if i < len(values) {
-			value = p.safe(values[i][:min(len(values[i]), cellLimit)])
+			value = p.cell(values[i], c)
 		}
-		width := min(c.Width, room)
-		if i == len(p.Columns)-1 {
-			b.WriteString(text.Cut(value, max(room, 0), p.Look.Cut))
-			break
+		cut := text.Cut
+		if c.Path {
+			cut = text.CutPath
 		}
-		b.WriteString(text.Fit(value, max(width, 0), p.Look.Cut) + "  ")
-		room -= width + 2
+		switch {
+		case i == len(p.columns)-1:
+			b.WriteString(cut(value, max(room, 0), p.Look.Cut))
+		case p.listWidth >= c.From:
+			width := max(min(c.Width, room), 0)
+			b.WriteString(text.Fit(cut(value, width, p.Look.Cut), width, "") + "  ")
+			room -= width + 2
+		}
 	}
 	return text.Cut(b.String(), max(p.listWidth-2, 0), p.Look.Cut)
 }

@@ -243,11 +243,15 @@ func (q *Queue) formHead() string {
 		head := fmt.Sprintf(" %s  %s, one by one: ", verb, q.Look.Title.Render(fmt.Sprintf("%d marked", len(f.items))))
 		return text.Cut(head+strings.Join(names, ", "), q.width, q.Look.Cut)
 	}
-	item := f.item()
-	before := " " + verb + "  " + q.Look.Title.Render(name(item.Spec.Action)) + " "
+	return q.headline(" "+verb, f.item())
+}
+
+// headline says what is asked about which request. Where there is little room, the target loses its beginning.
+func (q *Queue) headline(verb string, item feed.Item) string {
+	before := verb + "  " + q.Look.Title.Render(name(item.Spec.Action)) + " "
 	after := "  (" + name(item.Spec.AgentIdentity) + ")"
 	room := max(q.width-text.Width(before)-text.Width(after), q.width/3)
-	return text.Cut(before+q.Look.Title.Render(shorten(targetName(item.Spec.Target.URI), room, q.Look.Cut))+after, q.width, q.Look.Cut)
+	return text.Cut(before+q.Look.Title.Render(text.CutPath(targetName(item.Spec.Target.URI), room, q.Look.Cut))+after, q.width, q.Look.Cut)
 }
 
 // changesShown is how many changes the form lists.

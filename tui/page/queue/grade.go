@@ -158,8 +158,8 @@ func (q *Queue) settleGrade(g graded) tea.Cmd {
 // gradeLines draws the question.
 func (q *Queue) gradeLines() []string {
 	g := q.grading
-	head := " " + q.Look.Accent.Render("grade") + "  " + q.Look.Title.Render(label(g.item)) + "  " + strings.TrimSpace(g.verdict.Verdict+" "+g.verdict.ReasonCode)
-	lines := []string{text.Cut(head, q.width, q.Look.Cut)}
+	verb := " " + q.Look.Accent.Render(strings.TrimSpace("grade "+g.verdict.Verdict+" "+g.verdict.ReasonCode))
+	lines := []string{q.headline(verb, g.item)}
 	if g.noting {
 		return append(lines, " note: "+g.note.View(q.width-8), " enter send   esc back")
 	}

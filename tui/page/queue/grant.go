@@ -278,8 +278,6 @@ func (q *Queue) Standing() (words string, until time.Time) {
 // grantLines draws the question.
 func (q *Queue) grantLines() []string {
 	g := q.granting
-	s := g.item.Spec
-	about := q.Look.Title.Render(name(s.Action)+" "+targetName(s.Target.URI)) + "  (" + name(s.AgentIdentity) + ")"
 	verb := " " + q.Look.Alert.Render("grant")
 	if g.time == 0 {
 		var times strings.Builder
@@ -287,7 +285,7 @@ func (q *Queue) grantLines() []string {
 			fmt.Fprintf(&times, "   %s %d min", q.Look.Accent.Render(fmt.Sprint(i+1)), int(d.Minutes()))
 		}
 		return []string{
-			text.Cut(verb+"  "+about, q.width, q.Look.Cut),
+			q.headline(verb, g.item),
 			text.Cut(" whenever it asks, in your name, for"+times.String(), q.width, q.Look.Cut), " esc back",
 		}
 	}
@@ -301,7 +299,7 @@ func (q *Queue) grantLines() []string {
 	}
 	lead := " why: "
 	return []string{
-		text.Cut(fmt.Sprintf("%s %d min, %s:  %s", verb, int(g.time.Minutes()), use, about), q.width, q.Look.Cut),
+		q.headline(fmt.Sprintf("%s %d min, %s:", verb, int(g.time.Minutes()), use), g.item),
 		lead + g.reason.View(q.width-len(lead)-1), text.Cut(foot, q.width, q.Look.Cut),
 	}
 }

@@ -102,20 +102,6 @@ func targetName(uri string) string {
 	return safetext.ID(s[max(len(s)-nameLimit, 0):])
 }
 
-// shorten makes a target fit in width columns: it loses segments from its beginning, because it is by the end that
-// targets differ, and only if the last segment is too long the end of that.
-func shorten(target string, width int, cut string) string {
-	lead := ""
-	for text.Width(lead+target) > width {
-		_, rest, more := strings.Cut(target, "/")
-		if !more || rest == "" {
-			break
-		}
-		lead, target = cut+"/", rest
-	}
-	return text.Cut(lead+target, width, cut)
-}
-
 // shortTarget leaves out the scheme that nearly all targets have. The record has the whole URI.
 func shortTarget(uri string) string { return strings.TrimPrefix(uri, "k8s://") }
 
@@ -230,7 +216,7 @@ func (r row) rest(c columns, cut string) string {
 	if c.phase > 0 {
 		b.WriteString(text.Fit(r.phase, c.phase, cut) + "  ")
 	}
-	b.WriteString(shorten(r.target, c.target, cut))
+	b.WriteString(text.CutPath(r.target, c.target, cut))
 	return b.String()
 }
 

@@ -200,26 +200,8 @@ func TestDivide(t *testing.T) {
 	}
 }
 
-func TestShorten(t *testing.T) {
+func TestTargetName(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		target string
-		width  int
-		want   string
-	}{
-		{"prod/web/deployment/cart", 24, "prod/web/deployment/cart"},
-		{"prod/web/deployment/cart", 23, "…/web/deployment/cart"},
-		{"prod/web/deployment/cart", 20, "…/deployment/cart"},
-		{"prod/web/deployment/cart", 7, "…/cart"},
-		{"prod/web/deployment/cart", 5, "…/ca…"},
-		{"prod/web/deployment/", 8, "…/deplo…"},
-		{"nothing-to-split", 8, "nothing…"},
-		{"prod/x", 0, ""},
-	} {
-		if got := shorten(c.target, c.width, "…"); got != c.want {
-			t.Errorf("shorten(%q, %d) = %q, want %q", c.target, c.width, got, c.want)
-		}
-	}
 	if got := targetName("k8s://" + strings.Repeat("x/", 10_000) + "the-end\x1b"); len(got) > 2*nameLimit || !strings.HasSuffix(got, `the-end\x1b`) {
 		t.Errorf("%d bytes, %q", len(got), got)
 	}

@@ -23,6 +23,24 @@ func Cut(s string, width int, mark string) string {
 	return ansi.Truncate(s, width, mark)
 }
 
+// CutPath returns s if it fits in width columns, else without the first segments of the path that is its last word, with mark
+// in their place, because it is by the end that paths differ. Only if the last segment is too long the end of that goes, too.
+func CutPath(s string, width int, mark string) string {
+	word := strings.LastIndexByte(s, ' ') + 1
+	lead, path := s[:word], s[word:]
+	for Width(lead+path) > width {
+		_, rest, more := strings.Cut(path, "/")
+		if !more || rest == "" {
+			break
+		}
+		lead, path = s[:word]+mark+"/", rest
+	}
+	if Width(lead) >= width {
+		return Cut(s, width, mark)
+	}
+	return Cut(lead+path, width, mark)
+}
+
 // Fit returns s cut or padded with spaces to exactly width columns.
 func Fit(s string, width int, mark string) string {
 	s = Cut(s, width, mark)

@@ -74,3 +74,28 @@ func FuzzWrapKeepsEverything(f *testing.F) {
 		}
 	})
 }
+
+func TestCutPath(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		path  string
+		width int
+		want  string
+	}{
+		{"prod/web/deployment/cart", 24, "prod/web/deployment/cart"},
+		{"prod/web/deployment/cart", 23, "…/web/deployment/cart"},
+		{"prod/web/deployment/cart", 20, "…/deployment/cart"},
+		{"prod/web/deployment/cart", 7, "…/cart"},
+		{"prod/web/deployment/cart", 5, "…/ca…"},
+		{"prod/web/deployment/", 8, "…/deplo…"},
+		{"nothing-to-split", 8, "nothing…"},
+		{"prod/x", 0, ""},
+		{"delete prod/web/deployment/cart", 24, "delete …/deployment/cart"},
+		{"delete prod/web/deployment/cart", 13, "delete …/cart"},
+		{"delete prod/web/deployment/cart", 9, "delete p…"},
+	} {
+		if got := text.CutPath(c.path, c.width, "…"); got != c.want {
+			t.Errorf("CutPath(%q, %d) = %q, want %q", c.path, c.width, got, c.want)
+		}
+	}
+}
