@@ -38,7 +38,7 @@ func TestCopy(t *testing.T) {
 		s.root.osc = osc.Env{}
 		for key, want := range map[string]string{
 			"n": "idle-reaper-x7k2m", "t": "k8s://prod/default/deployment/payment-api", "y": "agentIdentity: idle-reaper",
-			"j": `"agentIdentity": "idle-reaper"`, "k": "kubectl get agentrequest -n default idle-reaper-x7k2m -o yaml",
+			"h": `-H "Authorization: Bearer $(aip-dev token aip-reviewer-1)"`, "j": `"agentIdentity": "idle-reaper"`, "k": "kubectl get agentrequest -n default idle-reaper-x7k2m -o yaml",
 			"c": `curl -H "Authorization: Bearer $(aip-dev token aip-reviewer-1)" 'http://localhost:8080/agent-requests/idle-reaper-x7k2m?namespace=default'`,
 		} {
 			out.Reset()

@@ -13,6 +13,7 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/internal/journal"
+	"github.com/aip-dev/aip-dev/internal/safetext"
 )
 
 func (r *request) decide(verb string) *cobra.Command {
@@ -31,7 +32,11 @@ func (r *request) decide(verb string) *cobra.Command {
 		if *format == formatJSON {
 			return r.printJSON(wire.Reviewed{Name: args[0], Phase: a.Phase, Warnings: a.Warnings})
 		}
-		return r.print(args[0] + "   " + string(a.Phase) + "\n")
+		line := args[0] + "   " + string(a.Phase)
+		if why := a.Instead(); why != "" {
+			line += "   " + safetext.Line(why)
+		}
+		return r.print(line + "\n")
 	}
 	return c
 }

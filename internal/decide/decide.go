@@ -59,7 +59,8 @@ type Answer struct {
 	// Message and Warnings are those of the gateway.
 	Message  string
 	Warnings []string
-	// State is what the request is in after a conflict, as far as that could be asked.
+	// State is what the request is in after a conflict, or when the decision was stored and led to something else, as far as
+	// that could be asked.
 	State wire.RequestState
 	// Err says why the decision did not take effect. It wraps journal.ErrUnusable when nothing was sent because it could
 	// not be written down.
@@ -78,7 +79,7 @@ func (d Desk) Send(ctx context.Context, o Order) Answer {
 		}
 	}
 	a := d.send(ctx, o)
-	if errors.Is(a.Err, client.ErrConflict) {
+	if errors.Is(a.Err, client.ErrConflict) || a.Err == nil && !took(o.Verb, a.Phase) {
 		if state, err := d.Gateway.Get(ctx, o.Request.Namespace, o.Request.Name); err == nil {
 			a.State = state
 		}
@@ -133,6 +134,15 @@ func took(verb string, phase v1alpha1.Phase) bool {
 	default:
 		return phase != v1alpha1.PhaseAwaitingVerdict
 	}
+}
+
+// Instead says why a decision that was stored led to something else, in the gateway's words; it is empty when it did not, or
+// when that is not known.
+func (a Answer) Instead() string {
+	if a.Err != nil || a.State.Denial == nil {
+		return ""
+	}
+	return a.State.Denial.Message
 }
 
 // outcome is an answer as the journal has it.

@@ -55,6 +55,14 @@ func (g *gateway) Get(context.Context, string, string) (wire.RequestState, error
 	return g.state, nil
 }
 
+// instead is why a decision that was stored led to something else.
+func (g *gateway) instead() string {
+	if g.state.Denial == nil {
+		return ""
+	}
+	return g.state.Denial.Message
+}
+
 func request() *v1alpha1.AgentRequest {
 	r := &v1alpha1.AgentRequest{}
 	r.Namespace, r.Name, r.UID, r.ResourceVersion = "default", "r-1", "u-1", "7"
@@ -78,6 +86,9 @@ func TestOutcomes(t *testing.T) {
 		"approved":           {journal.Approve, gateway{phase: v1alpha1.PhaseApproved}, journal.Confirmed, ""},
 		"under way already":  {journal.Approve, gateway{phase: v1alpha1.PhaseExecuting}, journal.Confirmed, ""},
 		"the lock was taken": {journal.Approve, gateway{phase: v1alpha1.PhaseDenied}, journal.Stored, ""},
+		"it drifted": {journal.Approve, gateway{phase: v1alpha1.PhaseDenied, state: wire.RequestState{
+			Denial: &v1alpha1.Denial{Message: "another target"}, HumanApproval: &v1alpha1.HumanApproval{ApprovedBy: "alice"},
+		}}, journal.Stored, ""},
 		"no effect yet":      {journal.Approve, gateway{phase: v1alpha1.PhasePending}, journal.Stored, ""},
 		"denied":             {journal.Deny, gateway{phase: v1alpha1.PhaseDenied}, journal.Confirmed, ""},
 		"graded":             {journal.Grade, gateway{phase: v1alpha1.PhaseCompleted}, journal.Confirmed, ""},
@@ -99,6 +110,9 @@ func TestOutcomes(t *testing.T) {
 				Seen: journal.SeenFull, Shown: "abc",
 			}
 			a := decide.Desk{Gateway: &g, Journal: j, Environment: "aip", Via: "test"}.Send(t.Context(), o)
+			if got := a.Instead(); got != c.gateway.instead() {
+				t.Errorf("instead %q", got)
+			}
 			if !errors.Is(a.Err, g.err) || a.Unkept != nil || len(g.calls) != 1 || !strings.HasPrefix(g.calls[0], c.verb) {
 				t.Fatalf("%+v, calls %v", a, g.calls)
 			}

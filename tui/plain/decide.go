@@ -135,10 +135,12 @@ func (d *desk) order(verb string, read *v1alpha1.AgentRequest) decide.Order {
 func (d *desk) send(ctx context.Context, o decide.Order, did string) {
 	a := d.out.Send(ctx, o)
 	switch h := a.State.HumanApproval; {
-	case h != nil:
+	case a.Err != nil && h != nil:
 		d.say("Not sent: already %s by %s. You lost the race.", safetext.ID(h.Decision), safetext.ID(h.ApprovedBy))
 	case a.Err != nil:
 		d.failed(strings.ToLower(did), a.Err)
+	case a.Instead() != "":
+		d.say("%s by you, but the phase is %s: %s.", did, safetext.ID(string(a.Phase)), strings.TrimSuffix(safetext.Line(a.Instead()), "."))
 	default:
 		d.say("%s by you, phase %s.", did, safetext.ID(string(a.Phase)))
 	}

@@ -99,7 +99,8 @@ func TestLookAgain(t *testing.T) {
 	j := journal.At(filepath.Join(t.TempDir(), "aip.journal"), time.Now)
 	got := talkKept(t, g, j, false, "show 1", "approve 1 fine", "approve 1", "approve 1 drained by hand")
 	wants(t, got, "The target is not as it was verified 3h ago:", "live endpoints 0 → 2", "Not sent: say it again if that is fine.",
-		"Not sent: a reason is needed, it has live endpoints", "Approved by you")
+		"Not sent: a reason is needed, it has live endpoints",
+		"Approved by you, but the phase is Denied: The approval does not count: active endpoints was 0, is 2. Submit the request again.")
 	if d := g.Decisions(); len(d) != 1 || d[0].Review.Reason != "drained by hand" {
 		t.Errorf("%+v", d)
 	}

@@ -298,7 +298,19 @@ func (g *Gateway) decide(namespace, name string, review wire.Review, approve boo
 	r = r.DeepCopy()
 	g.decisions = append(g.decisions, Decision{UID: r.UID, Name: name, Approved: approve, Review: review})
 	g.settle(r, g.who.Identity, review.Reason, approve)
+	if t := g.targets[name]; approve && t.Changed != "" {
+		g.drift(r, t.Changed)
+	}
 	return wire.Reviewed{Name: name, Phase: r.Status.Phase}, nil
+}
+
+// drift denies what was approved, because the target is not what the reviewer saw.
+func (g *Gateway) drift(r *v1alpha1.AgentRequest, changed string) {
+	r.Status.Phase = v1alpha1.PhaseDenied
+	r.Status.Denial = &v1alpha1.Denial{
+		Code: v1alpha1.DenialStateDrifted, Message: "The approval does not count: " + changed + ". Submit the request again",
+	}
+	g.put(r)
 }
 
 // decidable returns the request, or the refusal of the real gateway in its order (contract: approve, deny).

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -28,21 +29,27 @@ func (q *Queue) copies() []struct {
 		{"y", "YAML", func() string { s, _ := record.YAML(r); return s }}, // an empty text is refused
 		{"j", "JSON", func() string { s, _ := record.JSON(r); return s }},
 		{"c", "curl command", q.curl},
+		{"h", "header for curl", func() string { return "-H " + q.header() }},
 		{"k", "kubectl command", func() string {
 			return "kubectl get agentrequest -n " + quoted(r.Namespace) + " " + quoted(r.Name) + " -o yaml"
 		}},
 	}
 }
 
-// curl is a command that asks the gateway for the request. The token is minted when it runs and never copied.
+// curl is a command that asks the gateway for the request.
 func (q *Queue) curl() string {
 	r := q.cursor.item
+	address := strings.TrimSuffix(q.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
+	return "curl -H " + q.header() + " " + quoted(address)
+}
+
+// header is the header that tells the gateway who asks. The token is minted when a shell reads this, and never copied.
+func (q *Queue) header() string {
 	mint := "token"
 	if q.Identity != "" {
 		mint += " " + quoted(q.Identity)
 	}
-	address := strings.TrimSuffix(q.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
-	return fmt.Sprintf(`curl -H "Authorization: Bearer $(%s)" %s`, q.Command(mint), quoted(address))
+	return fmt.Sprintf(`"Authorization: Bearer $(%s)"`, q.Command(mint))
 }
 
 // quoted makes a word for a shell.
@@ -70,9 +77,16 @@ func (q *Queue) pressCopy(msg tea.KeyMsg) tea.Cmd {
 
 // copyLines asks what is to be copied.
 func (q *Queue) copyLines() []string {
-	line := " copy "
+	lines := []string{" copy "}
 	for _, c := range q.copies() {
-		line += "  " + q.Look.Accent.Render(c.key) + " " + c.what
+		choice := "  " + q.Look.Accent.Render(c.key) + " " + c.what
+		if text.Width(lines[len(lines)-1]+choice) > q.width {
+			lines = append(lines, text.Spaces(len(" copy ")))
+		}
+		lines[len(lines)-1] += choice
 	}
-	return []string{"", text.Cut(line, q.width, q.Look.Cut), " esc back"}
+	for len(lines) < page.FooterHeight-1 {
+		lines = slices.Insert(lines, 0, "")
+	}
+	return append(lines, " esc back")
 }

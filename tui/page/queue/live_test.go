@@ -117,6 +117,10 @@ func TestOldVerificationIsLookedAtBeforeApproval(t *testing.T) {
 		if got := d.gateway.Decisions(); len(got) != 1 || !got[0].Approved {
 			d.Errorf("decisions %+v", got)
 		}
+		// The gateway looks, too, and says why the approval did not help.
+		if got := d.lastNotice(); !strings.Contains(got, "approval stored, phase is Denied") || !strings.Contains(got, "does not count: active endpoints was 0, is 2") {
+			d.Errorf("notice %q", got)
+		}
 	})
 }
 

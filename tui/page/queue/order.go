@@ -195,8 +195,7 @@ func (q *Queue) settle(d decided) tea.Cmd {
 func (q *Queue) told(d decided) tea.Cmd {
 	d.order.noteGrant()
 	if !d.tookEffect() {
-		return d.order.notify(page.Info, fmt.Sprintf("%s stored, phase is %s: %s", d.order.noun(),
-			safetext.ID(string(d.Phase)), label(d.item)))
+		return d.instead()
 	}
 	sign, rest := q.Look.Denied, ", the agent has your reason"
 	if d.order.approve {
@@ -208,6 +207,15 @@ func (q *Queue) told(d decided) tea.Cmd {
 	}
 	return d.order.notify(page.Good, fmt.Sprintf("%s %s by %s%s, phase %s%s: %s", sign, d.order.participle(), d.order.by(), at,
 		safetext.ID(string(d.Phase)), rest, label(d.item)))
+}
+
+// instead says that the one decision of an order was stored and led to something else, and why.
+func (d decided) instead() tea.Cmd {
+	words := fmt.Sprintf("%s stored, phase is %s: %s", d.order.noun(), safetext.ID(string(d.Phase)), label(d.item))
+	if why := d.Instead(); why != "" {
+		return d.order.notify(page.Alert, d.queue.Look.Failed+" "+words+". "+safetext.Line(why))
+	}
+	return d.order.notify(page.Info, words)
 }
 
 // report says what became of an order, of several requests or of one that came back.
