@@ -10,6 +10,7 @@ import (
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -72,7 +73,7 @@ func (r *requests) Reconcile(ctx context.Context, key reconcile.Request) (reconc
 		r.judged.Delete(request.UID)
 		return reconcile.Result{}, r.locks.release(ctx, request)
 	}
-	return reconcile.Result{RequeueAfter: next.wait}, nil
+	return reconcile.Result{RequeueAfter: next.wait, Priority: ptr.To(begun)}, nil // a limit of time is not late because of new ones
 }
 
 // write stores a status and the records of it.

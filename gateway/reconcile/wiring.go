@@ -12,6 +12,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -61,8 +62,7 @@ type Options struct {
 func Add(m manager.Manager, o Options) error {
 	wakeups := &wakeups{}
 	r := newRequests(o, wakeups.wake)
-	err := builder.ControllerManagedBy(m).Named("agentrequest").For(&v1alpha1.AgentRequest{}).
-		Watches(&v1alpha1.AgentRequest{}, handler.Funcs{DeleteFunc: r.deleted}).
+	err := builder.ControllerManagedBy(m).Named("agentrequest").Watches(&v1alpha1.AgentRequest{}, r.follow()).
 		// Watching policies and resources keeps requests from being evaluated before all of them are known.
 		Watches(&v1alpha1.SafetyPolicy{}, handler.EnqueueRequestsFromMapFunc(r.held), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.GovernedResource{}, handler.Funcs{}).
@@ -112,13 +112,14 @@ func newRequests(o Options, wake func(types.NamespacedName)) *requests {
 func controllerOptions(workers int) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: workers,
+		UsePriorityQueue:        ptr.To(true),
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minDelay, maxDelay),
 	}
 }
 
 type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// wakeups puts requests into the queue of their reconciler.
+// wakeups puts requests that get their target next, or that hold it for too long, into the queue of their reconciler.
 type wakeups struct {
 	mu    sync.Mutex
 	queue workQueue
@@ -136,7 +137,7 @@ func (w *wakeups) wake(key types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.queue != nil {
-		w.queue.Add(reconcile.Request{NamespacedName: key})
+		putFirst(w.queue, reconcile.Request{NamespacedName: key})
 	}
 }
 
