@@ -19,6 +19,8 @@ type measures struct {
 	total    *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	streams  prometheus.Gauge
+	// lookups are the reads of the API server for streams.
+	lookups prometheus.Counter
 }
 
 func newMeasures() *measures {
@@ -34,8 +36,12 @@ func newMeasures() *measures {
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "aip_gateway_streams", Help: "Streams of server-sent events that are open.",
 		}),
+		lookups: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aip_gateway_sse_apireader_get_total",
+			Help: "Reads of the Kubernetes API past the cache for streams of server-sent events: one for a request that the cache does not know.",
+		}),
 	}
-	m.registry.MustRegister(m.total, m.took, m.streams)
+	m.registry.MustRegister(m.total, m.took, m.streams, m.lookups)
 	return m
 }
 

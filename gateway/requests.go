@@ -67,10 +67,15 @@ func (s *Server) readable(ctx context.Context, who caller, in object) (*v1alpha1
 	if err != nil {
 		return nil, err //nolint:wrapcheck // problemOf knows the store's errors
 	}
+	return r, mayRead(who, r)
+}
+
+// mayRead returns nil when the caller may read r.
+func mayRead(who caller, r *v1alpha1.AgentRequest) error {
 	if verdict := authz.MayRead(who.Subject, who.Agents, who.Roles, r); !verdict.Allowed {
-		return nil, refuse(http.StatusForbidden, "%s", verdict.Reason)
+		return refuse(http.StatusForbidden, "%s", verdict.Reason)
 	}
-	return r, nil
+	return nil
 }
 
 // submission is the body of POST /agent-requests.

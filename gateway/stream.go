@@ -136,7 +136,7 @@ func (s *Server) streamOne(w http.ResponseWriter, r *http.Request, who caller) e
 	}
 	in, err := readObject(r)
 	if err == nil {
-		_, err = s.readable(r.Context(), who, in)
+		err = s.streamable(r.Context(), who, in)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return refuse(http.StatusNotFound, "AgentRequest %s not found", in.name)
@@ -145,6 +145,19 @@ func (s *Server) streamOne(w http.ResponseWriter, r *http.Request, who caller) e
 		return err
 	}
 	return s.streamTo(w, r, who, in)
+}
+
+// streamable returns nil when the caller may read the request, and counts when the API server had to be asked for it.
+func (s *Server) streamable(ctx context.Context, who caller, in object) error {
+	r, err := s.store.Cached(ctx, in.namespace, in.name)
+	if errors.Is(err, store.ErrNotFound) {
+		s.measures.lookups.Inc()
+		r, err = s.store.Fresh(ctx, in.namespace, in.name)
+	}
+	if err != nil {
+		return err //nolint:wrapcheck // problemOf knows the store's errors
+	}
+	return mayRead(who, r)
 }
 
 // streamTo sends what happens to one request until it is decided.

@@ -33,6 +33,13 @@ func newMeasures(to prometheus.Registerer) *measures {
 			Name: "aip_gc_scan_duration_seconds", Help: "How long a scan took.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8),
 		}, []string{"resource"}),
 	}
+	// Those that count what may never happen are there from the start: what is not there cannot be watched.
+	// Source: https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics
+	for _, resource := range []string{resourceRequests, resourceRecords} {
+		m.deleted.WithLabelValues(resource, reasonAge)
+		m.skipped.WithLabelValues(resource, reasonDryRun)
+		m.skipped.WithLabelValues(resource, reasonSafety)
+	}
 	to.MustRegister(m.deleted, m.skipped, m.evaluated, m.took)
 	return m
 }

@@ -91,7 +91,7 @@ func (s *Store) Keep(ctx context.Context, in Intent, code string) error {
 
 // createOrFind stores fresh under name, or returns what is stored there.
 func (s *Store) createOrFind(ctx context.Context, fresh *v1alpha1.AgentRequest, name string) (*v1alpha1.AgentRequest, bool, error) {
-	if r, err := s.cached(ctx, fresh.Namespace, name); !errors.Is(err, ErrNotFound) {
+	if r, err := s.Cached(ctx, fresh.Namespace, name); !errors.Is(err, ErrNotFound) {
 		return r, false, err
 	}
 	mine := fresh.DeepCopy()

@@ -110,7 +110,7 @@ func (s *Store) Follow(ctx context.Context, namespace, name string, each func(*v
 	f := s.hub.join(key)
 	defer s.hub.leave(key, f)
 	seen := ""
-	present, err := s.cached(ctx, namespace, name)
+	present, err := s.Cached(ctx, namespace, name)
 	switch {
 	case err == nil:
 		if seen = present.ResourceVersion; !each(present) {

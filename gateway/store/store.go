@@ -130,7 +130,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Get returns a request, or ErrNotFound. A request that the cache does not know yet is looked up live.
 func (s *Store) Get(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
-	r, err := s.cached(ctx, namespace, name)
+	r, err := s.Cached(ctx, namespace, name)
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return r, err
 	}
@@ -142,7 +142,8 @@ func (s *Store) Fresh(ctx context.Context, namespace, name string) (*v1alpha1.Ag
 	return s.liveGet(ctx, namespace, name)
 }
 
-func (s *Store) cached(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
+// Cached returns a request as the cache has it, or ErrNotFound. The object is the cache's own.
+func (s *Store) Cached(ctx context.Context, namespace, name string) (*v1alpha1.AgentRequest, error) {
 	var r v1alpha1.AgentRequest
 	err := s.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &r,
 		&client.GetOptions{UnsafeDisableDeepCopy: ptr.To(true)})
