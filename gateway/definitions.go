@@ -263,16 +263,10 @@ func (k kind[T]) get(ctx context.Context, _ caller, in definition[T]) (defined, 
 }
 
 func (k kind[T]) replace(ctx context.Context, who caller, in definition[T]) (defined, error) {
-	old := k.empty()
-	old.SetNamespace(in.object.GetNamespace())
-	old.SetName(in.object.GetName())
-	if err := k.server.store.Fetch(ctx, old); err != nil {
-		return defined{}, k.known(err, in.object.GetName())
-	}
-	if err := k.check(ctx, in.object, old); err != nil {
-		return defined{}, err
-	}
-	if err := k.server.store.Redefine(ctx, in.object); err != nil {
+	err := k.server.store.Redefine(ctx, in.object, func(stored store.Definition) error {
+		return k.check(ctx, in.object, stored.(T)) //nolint:forcetypeassert // what is stored has the type of what replaces it
+	})
+	if err != nil {
 		return defined{}, k.known(err, in.object.GetName())
 	}
 	k.server.log.InfoContext(ctx, k.name+" was replaced", "name", in.object.GetName(), "by", who.Subject)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -30,16 +32,32 @@ func (s *Store) Fetch(ctx context.Context, d Definition) error {
 	return classify("get "+d.GetName(), s.live.Get(ctx, client.ObjectKeyFromObject(d), d))
 }
 
-// Redefine replaces the spec, the labels and the annotations of a stored definition with those of d, and leaves in d
-// what is stored then. When d has a resource version, it must be the stored one.
+// Redefine replaces the spec, the labels and the annotations of a stored definition with those of d, unless may refuses
+// to replace what is stored, and leaves in d what is stored then. When d has a resource version, it must be the stored
+// one. Reading and writing are one step, as in Decide: when d has none and the definition changed in between, if only
+// its finalizers did, may is asked again. The error of may is returned as it is.
 //
 // Errors: ErrNotFound, ErrConflict, *InvalidError, ErrUnavailable.
-func (s *Store) Redefine(ctx context.Context, d Definition) error {
+func (s *Store) Redefine(ctx context.Context, d Definition, may func(stored Definition) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	version := d.GetResourceVersion()
+	for range maxAttempts {
+		d.SetResourceVersion(version)
+		if err := s.tryRedefine(ctx, d, may); version != "" || !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("update %s: %w: %d times", d.GetName(), ErrConflict, maxAttempts)
+}
+
+func (s *Store) tryRedefine(ctx context.Context, d Definition, may func(stored Definition) error) error {
 	stored := d.DeepCopyObject().(Definition) //nolint:forcetypeassert // the copy of a Definition is one
 	if err := s.live.Get(ctx, client.ObjectKeyFromObject(d), stored); err != nil {
 		return classify("get "+d.GetName(), err)
+	}
+	if err := may(stored); err != nil {
+		return err
 	}
 	if d.GetResourceVersion() == "" {
 		d.SetResourceVersion(stored.GetResourceVersion())

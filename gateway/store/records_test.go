@@ -109,16 +109,32 @@ func TestDefinitions(t *testing.T) {
 	stale := g.DeepCopy()
 	again.Spec.PermittedActions = []string{"scale", "restart"}
 	again.ResourceVersion = ""
-	check(t, f.Redefine(t.Context(), again))
-	if again.Generation != 2 {
-		t.Errorf("generation %d", again.Generation)
+	allowed := func(store.Definition) error { return nil }
+	asked := 0
+	check(t, f.Redefine(t.Context(), again, func(stored store.Definition) error {
+		if asked++; asked > 1 {
+			return nil
+		}
+		changed := g.DeepCopy()
+		changed.ResourceVersion = stored.GetResourceVersion()
+		changed.Finalizers = []string{v1alpha1.FinalizerActiveRequests} // as the reconciler does in between
+		return f.live.Update(t.Context(), changed)
+	}))
+	if again.Generation != 2 || asked != 2 || len(again.Finalizers) != 1 {
+		t.Errorf("generation %d, asked %d times, finalizers %s", again.Generation, asked, again.Finalizers)
 	}
-	if err := f.Redefine(t.Context(), stale); !errors.Is(err, store.ErrConflict) {
+	refused := errors.New("no")
+	if err := f.Redefine(t.Context(), again, func(store.Definition) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("replaced what must stay: %v", err)
+	}
+	again.Finalizers = nil
+	check(t, f.live.Update(t.Context(), again))
+	if err := f.Redefine(t.Context(), stale, allowed); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("replaced what had changed: %v", err)
 	}
 	var invalid *store.InvalidError
 	again.Spec.URIPattern = ""
-	if err := f.Redefine(t.Context(), again); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "invalid GovernedResource: spec.uriPattern") {
+	if err := f.Redefine(t.Context(), again, allowed); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "invalid GovernedResource: spec.uriPattern") {
 		t.Errorf("no pattern: %v", err)
 	}
 	eventually(t, func() bool {
