@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,8 @@ const (
 	Starting = "starting"
 	Usable   = "usable"
 	Failed   = "failed"
+	// Stopping is a process that was told to end and is about to: nothing is to be had from it any more.
+	Stopping = "stopping"
 )
 
 // Status is what the serving process says of itself, in the file serve.json of the state folder.
@@ -55,6 +58,10 @@ const (
 type Lease struct {
 	dir  string
 	file *os.File
+
+	mu sync.Mutex
+	// stopping is that the holder was told to end, after which it does not say that it is usable; released, that it ended.
+	stopping, released bool
 }
 
 // Hold takes the lease of dir for this process, or returns ErrAlreadyServed. It tries for a moment, because a reader
@@ -99,8 +106,29 @@ func writePID(file *os.File) error {
 	return err
 }
 
-// Say publishes s for readers of the folder.
+// Stopping publishes s as the status of a process that was told to end.
+func (l *Lease) Stopping(s Status) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.released {
+		return nil
+	}
+	l.stopping = true
+	s.State = Stopping
+	return l.write(s)
+}
+
+// Say publishes s for readers of the folder, unless the process was told to end before.
 func (l *Lease) Say(s Status) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping {
+		return nil
+	}
+	return l.write(s)
+}
+
+func (l *Lease) write(s Status) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode the status: %w", err)
@@ -115,6 +143,9 @@ func (l *Lease) Say(s Status) error {
 // Release ends the lease and removes what was said, unless the folder is gone already. Why serving failed stays, for
 // the command that waits.
 func (l *Lease) Release() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.released = true
 	var err error
 	if s, known := lastWords(l.dir); !known || s.State != Failed {
 		err = forget(l.dir)
@@ -141,15 +172,16 @@ func lastWords(dir string) (Status, bool) {
 	return s, err == nil
 }
 
-// Look returns what the serving process of dir says, and whether it lives. A process that was killed does not live,
-// whatever its last words were.
+// Look returns what the serving process of dir says or said last, and whether it lives. A process that was killed does
+// not live, whatever its last words were.
 func Look(dir string) (Status, bool, error) {
 	file, err := lock(dir, syscall.LOCK_SH)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Status{}, false, nil
 	case err == nil:
-		return Status{}, false, file.Close()
+		last, _ := lastWords(dir) // it may have said nothing
+		return last, false, file.Close()
 	case !errors.Is(err, ErrAlreadyServed):
 		return Status{}, false, err
 	}

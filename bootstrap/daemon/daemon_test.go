@@ -398,3 +398,26 @@ func TestErrors(t *testing.T) {
 		t.Errorf("Release after the folder was removed: %v", err)
 	}
 }
+
+// Who was told to end is not usable any more, even when the rest of it comes about that moment.
+func TestToldToEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lease, err := Hold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Status{PID: os.Getpid(), State: Usable, APIPort: 1}
+	if err := errors.Join(lease.Say(s), lease.Stopping(s), lease.Say(s)); err != nil {
+		t.Fatal(err)
+	}
+	if found, alive, err := Look(dir); err != nil || !alive || found.State != Stopping || found.PID != s.PID {
+		t.Errorf("found %+v, alive %t, %v; expected a process that is %s", found, alive, err, Stopping)
+	}
+	if err := errors.Join(lease.Release(), lease.Stopping(s)); err != nil {
+		t.Fatal(err)
+	}
+	if found, alive, err := Look(dir); err != nil || alive || found != (Status{}) {
+		t.Errorf("after its end: found %+v, alive %t, %v; expected nothing", found, alive, err)
+	}
+}

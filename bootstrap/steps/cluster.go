@@ -93,9 +93,16 @@ func (c cluster) learn(facts bootstrap.Facts, s daemon.Status) bootstrap.Facts {
 }
 
 func (c cluster) Apply(ctx context.Context, facts bootstrap.Facts, report bootstrap.Reporter) (bootstrap.Facts, error) {
-	_, alive, err := daemon.Look(c.deps.Dir)
+	status, alive, err := daemon.Look(c.deps.Dir)
 	if err != nil {
 		return facts, err
+	}
+	if alive && status.State == daemon.Stopping { // who told it to did not stay to see it end
+		report.Note("waiting for the end of the process of before")
+		if _, err := daemon.Stop(ctx, c.deps.Dir, stopGrace); err != nil {
+			return facts, err
+		}
+		alive = false
 	}
 	var started *daemon.Process
 	if !alive {
@@ -111,7 +118,7 @@ func (c cluster) Apply(ctx context.Context, facts bootstrap.Facts, report bootst
 	} else {
 		report.Note("waiting for the serving process")
 	}
-	status, err := daemon.WaitUsable(ctx, c.deps.Dir, started)
+	status, err = daemon.WaitUsable(ctx, c.deps.Dir, started)
 	if err != nil {
 		return facts, fmt.Errorf("%w; see %s", err, filepath.Join(c.deps.Dir, "serve.log"))
 	}

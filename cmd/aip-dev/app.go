@@ -79,11 +79,11 @@ func (a *app) open(ctx context.Context) (*session.Session, error) {
 
 // mustLive returns an error when the process that serves an environment does not live.
 func (a *app) mustLive(folder state.Folder) error {
-	_, alive, err := daemon.Look(folder.Path)
+	process, alive, err := daemon.Look(folder.Path)
 	if err != nil {
 		return err
 	}
-	if !alive {
+	if !alive || process.State == daemon.Stopping {
 		return a.stopped()
 	}
 	return nil

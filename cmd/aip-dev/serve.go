@@ -101,6 +101,8 @@ func (o serveOptions) run(ctx context.Context, log io.Writer) (err error) {
 		return fmt.Errorf("serve %s: %w", dir, err)
 	}
 	c := cluster{options: o, dir: dir, log: log, status: daemon.Status{PID: os.Getpid(), Since: time.Now(), Of: o.of}}
+	told := context.AfterFunc(ctx, c.stopping(lease, c.status))
+	defer told()
 	serve := c.serve
 	if o.only == onlyForward {
 		serve = c.forward
@@ -111,6 +113,15 @@ func (o serveOptions) run(ctx context.Context, log io.Writer) (err error) {
 		err = errors.Join(err, lease.Say(c.status))
 	}
 	return errors.Join(err, lease.Release())
+}
+
+// stopping says at once that the process was told to end, which takes a moment: who starts the environment then waits for it.
+func (c *cluster) stopping(lease *daemon.Lease, s daemon.Status) func() {
+	return func() {
+		if err := lease.Stopping(s); err != nil {
+			slog.New(slog.NewTextHandler(c.log, nil)).Warn("nobody is told that this process is about to end", "cause", err)
+		}
+	}
 }
 
 // cluster is an embedded cluster being served.

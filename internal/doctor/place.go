@@ -143,6 +143,8 @@ func (d *doctor) process() check.Check {
 			return check.Failed(start, "the process ended: %s", status.Failure)
 		case !alive:
 			return check.Failed(start, "it is stopped: its process does not run")
+		case status.State == daemon.Stopping:
+			return check.Failed(start, "process %d was told to end and is about to", status.PID)
 		case status.State != daemon.Usable:
 			return check.Failed(check.Fix{Command: d.Command("logs serve")}, "process %d is %s", status.PID, status.State)
 		default:
