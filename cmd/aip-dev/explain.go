@@ -88,7 +88,7 @@ func (a *app) rules() []rule {
 		{token.ErrUnreachable, failure.Failed, []string{status, up}},
 		{token.ErrIssuerFailed, failure.Failed, []string{a.command("logs issuer")}},
 		{client.ErrUnauthorized, failure.Refused, []string{logs + "  # says which claim was wrong", up}},
-		{client.ErrNotRegistered, failure.Refused, []string{a.command("agent add AGENT") + "  # registers it", "kubectl get areg -A  # which agents are registered"}},
+		{client.ErrNotRegistered, failure.Refused, []string{a.command("agent add AGENT") + "  # registers it", a.command("registration list --all-namespaces") + "  # which agents are registered"}},
 		{client.ErrNotAdmitted, failure.Refused, []string{"kubectl get governedresources  # what may be asked for, about which targets"}},
 		{client.ErrForbidden, failure.Refused, []string{a.command("agent list") + "  # says who has which role"}},
 		{client.ErrNotFound, failure.NotFound, []string{a.command("request list --all-namespaces")}},

@@ -44,7 +44,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetCompletionCommandGroupID(groupParts)
 	for id, commands := range map[string][]*cobra.Command{
 		groupEnvironment: {newUp(a), newDown(a), newStop(a), newStart(a), newStatus(a), newDoctor(a), newEnv(a), newLogs(a), newSupportBundle(a)},
-		groupUse:         {newToken(a), newProxy(a), newRequest(a), newAgent(a), newTUI(a), newJournal(a), newPolicy(a), newTry(a), newSimulate(a)},
+		groupUse:         {newToken(a), newProxy(a), newRequest(a), newAgent(a), newRegistration(a), newTUI(a), newJournal(a), newPolicy(a), newTry(a), newSimulate(a)},
 		groupParts:       {newBundle(a), newGateway(a.errOut, a.getenv, nil), newServe(a.errOut), newVersion(a)},
 	} {
 		for _, c := range commands {

@@ -117,8 +117,7 @@ func otherReviewer(s *session.Session, client, request string, command func(stri
 // approve lets a registration count, as a reviewer of the environment.
 func approve(s *session.Session, reg *v1alpha1.AgentRegistration, command func(string) string) check.Fix {
 	as := s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
-	return check.Fix{Command: fmt.Sprintf("%s | curl -sf -X POST -H @- '%s/agent-registrations/%s/approve?namespace=%s'",
-		command("token "+as+" --header"), s.Facts.Gateway.URL, reg.Name, reg.Namespace)}
+	return check.Fix{Command: command(fmt.Sprintf("registration approve %s -n %s --as %s", reg.Name, reg.Namespace, as))}
 }
 
 // askIssuerYourself is all that can be done here about a provider that somebody else runs.

@@ -90,7 +90,7 @@ func (w *world) run(t *testing.T) (stop func()) {
 	w.address = "http://" + listener.Addr().String()
 	server, err := gateway.New(gateway.Options{
 		Kube: testkit.Kube(t), OIDC: authn.Options{IssuerURL: w.issuer, Audience: "aip-gateway"}, Log: slog.New(slog.DiscardHandler),
-		Roles:  authz.Config{AgentSubjects: []string{"agent", "other"}, ReviewerSubjects: []string{"reviewer", "rival"}, AdminSubjects: []string{"admin"}},
+		Roles:  authz.Config{AgentSubjects: []string{"agent", "other", "newcomer"}, ReviewerSubjects: []string{"reviewer", "rival"}, AdminSubjects: []string{"admin"}},
 		Listen: func(string, string) (net.Listener, error) { return listener, nil },
 	})
 	check(t, err)
@@ -184,6 +184,7 @@ func TestGateway(t *testing.T) { // two gateways would drive the same requests
 	t.Run("with", func(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *world){
 			"every call": everyCall, "every report": everyReport, "every refusal": everyRefusal, "wait": waitDecided, "policies": everyPolicy, "watch": watchAll,
+			"registrations": everyRegistration,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
