@@ -109,8 +109,8 @@ func badSubmissions(t *testing.T, w *world) {
 	}{
 		"no body":            {``, 400, "invalid request body: it is empty"},
 		"not JSON":           {`action=a`, 400, "invalid request body: invalid character 'a' looking for beginning of value at offset 1"},
-		"cut off":            {`{"action":"a"`, 400, "invalid request body: it ends in the middle"},
-		"a number as action": {`{"action":1}`, 400, `invalid request body: field \"action\" is a number, expected string, at offset 11`},
+		"cut off":            {`{"action":"a"`, 400, "invalid request body: it ends in the middle of the JSON value, at offset 13"},
+		"a number as action": {`{"action":1}`, 400, `invalid request body: field \"action\" is a number, expected a string, at offset 11`},
 		"no action":          {`{"targetURI":"x","reason":"y"}`, 400, "action and targetURI are required"},
 		"no target":          {`{"action":"x","reason":"y"}`, 400, "action and targetURI are required"},
 		"null":               {`null`, 400, "action and targetURI are required"},
@@ -122,7 +122,7 @@ func badSubmissions(t *testing.T, w *world) {
 		"too large":          {large, 413, "request body is larger than 1048576 bytes"},
 		"bad mode":           {`{"mode":"dream","action":"x","targetURI":"y","reason":"z"}`, 400, "invalid AgentRequest: spec.mode"},
 		"bad priority":       {`{"priority":-1,"action":"x","targetURI":"y","reason":"z"}`, 400, "invalid AgentRequest: spec.priority"},
-		"a list":             {`[]`, 400, "invalid request body"},
+		"a list":             {`[]`, 400, "invalid request body: it is an array, expected an object, at offset 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -331,4 +331,15 @@ func TestQueueForTarget(t *testing.T) { //nolint:paralleltest // see start
 		})
 	}
 	(<-third).want(t, http.StatusCreated, `"phase":"Approved"`)
+
+	// So is the reviewer's approval of one.
+	w.server.patience = 10 * time.Millisecond
+	w.holds(t, "four")
+	var fourth wire.RequestState
+	ask("four").into(t, &fourth)
+	began := time.Now()
+	w.as(t, reviewer1, "POST", w.path(fourth.Name, "/approve"), "").want(t, http.StatusOK, `"phase":"Pending"`)
+	if took := time.Since(began); took > effectTimeout/2 {
+		t.Errorf("the reviewer waited %s for the target", took)
+	}
 }

@@ -67,8 +67,11 @@ func (s *Server) review(decision string) func(context.Context, caller, reviewOf)
 		waiting, cancel := context.WithTimeout(ctx, effectTimeout)
 		defer cancel()
 		r, err := s.store.Wait(waiting, in.namespace, in.name, func(r *v1alpha1.AgentRequest) bool {
-			return r.Status.Phase != v1alpha1.PhasePending
+			return r.Status.Phase != v1alpha1.PhasePending || decision == v1alpha1.DecisionApproved && lifecycle.WaitsForTarget(r.Status)
 		})
+		if err == nil && r.Status.Phase == v1alpha1.PhasePending {
+			r = s.inQueue(waiting, r)
+		}
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
 			return reviewed{wire.Reviewed{Name: in.name, Phase: v1alpha1.PhasePending}}, nil
@@ -95,7 +98,7 @@ func mayReview(who caller, decision string, in reviewOf, r *v1alpha1.AgentReques
 		return refuse(http.StatusConflict, "request is in phase %q — can only approve/deny when Pending; it was %s", state.Phase, decidedHow(r))
 	case r.Spec.HumanApproval != nil:
 		return refuse(http.StatusConflict, "request is in phase %q, but it was already %s", state.Phase, decidedHow(r))
-	case !state.Held:
+	case !state.Held && (decision == v1alpha1.DecisionApproved || state.Phase == ""):
 		return refuse(http.StatusConflict, "request is in phase %q, but no policy asks for a decision about it (yet)", state.Phase)
 	case decision == v1alpha1.DecisionApproved && strings.TrimSpace(in.Reason) == "" && activeEndpoints(r):
 		return refuse(http.StatusBadRequest, "reason required: control plane verified active endpoints — explain why this override is safe")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 
 	kjson "sigs.k8s.io/json"
@@ -90,10 +91,11 @@ func Clip(text string) string {
 
 // firstValue returns the first JSON value of a body and whether other bytes than white space follow it.
 func firstValue(r io.Reader) (raw json.RawMessage, rest bool, err error) {
-	decoder := json.NewDecoder(r)
+	counted := &counter{from: r}
+	decoder := json.NewDecoder(counted)
 	if err := decoder.Decode(&raw); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, false, &cutOffError{decoder.InputOffset()}
+			return nil, false, &cutOffError{counted.bytes}
 		}
 		return nil, false, err //nolint:wrapcheck // badBody knows the errors of encoding/json
 	}
@@ -103,6 +105,18 @@ func firstValue(r io.Reader) (raw json.RawMessage, rest bool, err error) {
 		return nil, false, err //nolint:wrapcheck // as above
 	}
 	return raw, !errors.Is(err, io.EOF), nil
+}
+
+// counter counts what is read.
+type counter struct {
+	from  io.Reader
+	bytes int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.bytes += int64(n)
+	return n, err //nolint:wrapcheck // io.EOF has to stay what it is
 }
 
 // cutOffError says that a body ends before its value does.
@@ -150,9 +164,33 @@ func badBody(err error) error {
 	case errors.As(err, &syntax):
 		return invalid("%s at offset %d", syntax, syntax.Offset)
 	case errors.As(err, &kind):
-		return invalid("field %q is a %s, expected %s, at offset %d",
-			kind.Field, kind.Value, kind.Type, kind.Offset)
+		what := "it"
+		if kind.Field != "" {
+			what = fmt.Sprintf("field %q", kind.Field)
+		}
+		return invalid("%s is %s, expected %s, at offset %d", what, article(kind.Value), article(nameOf(kind.Type)), kind.Offset)
 	default:
 		return invalid("it could not be read")
 	}
+}
+
+// nameOf returns what a Go type is in JSON.
+func nameOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return nameOf(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "object"
+	case reflect.Slice, reflect.Array:
+		return "array"
+	default:
+		return t.Kind().String()
+	}
+}
+
+func article(noun string) string {
+	if noun != "" && strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
