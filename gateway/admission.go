@@ -14,6 +14,7 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/gateway/store"
+	"github.com/aip-dev/aip-dev/gateway/trust"
 )
 
 // admit holds an intent against the GovernedResources before it is stored. It returns the intent with what was found, or
@@ -45,7 +46,7 @@ func (s *Server) trusted(ctx context.Context, g *v1alpha1.GovernedResource, in *
 	case gate == nil:
 		return nil
 	case gate.Refused != "":
-		s.log.WarnContext(ctx, "refused at admission", "subject", in.SubmittedBy, "cause", gate.Refused, "action", in.Spec.Action, "target", in.Spec.Target.URI)
+		s.keepRefused(ctx, *in, trust.CodeInsufficient)
 		return refuse(http.StatusForbidden, "%s", gate.Refused)
 	}
 	maps.Copy(in.Annotations, gate.Annotations())

@@ -40,10 +40,17 @@ func TestAdmission(t *testing.T) { //nolint:paralleltest // see start; GovernedR
 	w.as(t, agent1, "POST", "/agent-requests", fmt.Sprintf(`{"namespace":%q,"action":"read","targetURI":"vault://x","reason":"r","mode":"observe"}`, w.ns)).
 		want(t, http.StatusCreated, `"phase":"Observed"`)
 
+	w.as(t, agent1, "POST", "/agent-requests", fmt.Sprintf(`{"namespace":%q,"agentIdentity":%q,"action":"scale","targetURI":%q,"reason":"r"}`, w.ns, agent2, api+"-2")).
+		want(t, http.StatusBadRequest, `{"error":"agentIdentity must match authenticated caller"}`)
+
 	codes := map[string]int{}
 	for _, name := range w.names(t) {
 		r := w.stored(t, name)
-		codes[r.Annotations[v1alpha1.AnnotationGatewayDenied]]++
+		code := r.Annotations[v1alpha1.AnnotationGatewayDenied]
+		codes[code]++
+		if code == "IDENTITY_MISMATCH" && r.Spec.AgentIdentity != agent1 {
+			t.Errorf("evidence about %s, who did not ask", r.Spec.AgentIdentity)
+		}
 		if r.Spec.Target.URI == api && r.Spec.Action == "scale" && r.Spec.AgentIdentity == agent1 &&
 			(r.Spec.GovernedResourceRef == nil || r.Spec.GovernedResourceRef.Name != "shop") {
 			t.Errorf("reference %+v", r.Spec.GovernedResourceRef)
@@ -52,7 +59,7 @@ func TestAdmission(t *testing.T) { //nolint:paralleltest // see start; GovernedR
 			t.Errorf("annotations %v", r.Annotations)
 		}
 	}
-	if codes["ACTION_NOT_PERMITTED"] != 2 || codes["IDENTITY_INVALID"] != 1 {
+	if codes["ACTION_NOT_PERMITTED"] != 2 || codes["IDENTITY_INVALID"] != 1 || codes["INSUFFICIENT_TRUST"] != 1 || codes["IDENTITY_MISMATCH"] != 1 {
 		t.Errorf("evidence %v, expected one object for each thing that was refused", codes)
 	}
 	for i := range 2 * perAgentBurst {
@@ -78,6 +85,9 @@ func TestUnregistered(t *testing.T) { //nolint:paralleltest // see start
 	check(t, w.end())
 	w = start(t, func(o *Options) { o.UnregisteredAgents = unregisteredStrict })
 	w.as(t, agent1, "POST", "/agent-requests", w.submission("unregistered")).want(t, http.StatusForbidden, `{"error":"AGENT_NOT_REGISTERED: agent \"aip-agent-1\" has no AgentRegistration"}`)
+	if names := w.names(t); len(names) != 1 || w.stored(t, names[0]).Annotations[v1alpha1.AnnotationGatewayDenied] != "AGENT_NOT_REGISTERED" {
+		t.Errorf("evidence %v, expected one object about the refusal", names)
+	}
 }
 
 // TestGovernedResources: administrators keep GovernedResources over HTTP.
@@ -104,6 +114,9 @@ func TestGovernedResources(t *testing.T) { //nolint:paralleltest // see start; G
 	})
 	for _, subject := range []string{agent1, reviewer1} {
 		w.as(t, subject, "GET", path, "").want(t, http.StatusForbidden, "admin role required")
+	}
+	for _, method := range []string{"GET", "PUT", "DELETE"} {
+		w.as(t, admin1, method, path+"/nothing", strings.ReplaceAll(body("k8s://**", schema), `"name":"g"`, `"name":"nothing"`)).want(t, http.StatusNotFound, `{"error":"not found"}`)
 	}
 	got := w.as(t, admin1, "DELETE", path+"/g", "")
 	if got.status != http.StatusNoContent && got.status != http.StatusAccepted {

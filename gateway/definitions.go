@@ -24,6 +24,8 @@ type kind[T store.Definition] struct {
 	// path is below /, name the kind; namespaced says that objects have a namespace.
 	path, name string
 	namespaced bool
+	// absent is the answer about an object that is not there; empty means that it names the kind.
+	absent string
 	// reads is who may read; none means administrators, who alone may write.
 	reads authz.Need
 	empty func() T
@@ -200,7 +202,7 @@ func (k kind[T]) withMeta(object T, meta metav1.ObjectMeta) T {
 }
 
 func (k kind[T]) notFound() error {
-	return refuse(http.StatusNotFound, "%s not found", k.name)
+	return refuse(http.StatusNotFound, "%s", cmp.Or(k.absent, k.name+" not found"))
 }
 
 // known turns the errors of the store about a definition into answers.
@@ -208,7 +210,7 @@ func (k kind[T]) known(err error, name string) error {
 	var invalid *store.InvalidError
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return &problem{status: http.StatusNotFound, text: k.name + " not found", cause: err}
+		return k.notFound()
 	case errors.Is(err, store.ErrExists):
 		return &problem{status: http.StatusConflict, text: k.name + " \"" + name + "\" already exists", cause: err}
 	case errors.Is(err, store.ErrConflict):

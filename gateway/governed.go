@@ -13,7 +13,7 @@ import (
 // governedResources are the endpoints below /governed-resources.
 func (s *Server) governedResources() []route {
 	return kind[*v1alpha1.GovernedResource]{
-		server: s, path: "/governed-resources", name: "GovernedResource",
+		server: s, path: "/governed-resources", name: "GovernedResource", absent: "not found", // clients of the public AIP gateway know the text
 		empty: func() *v1alpha1.GovernedResource { return &v1alpha1.GovernedResource{} },
 		check: s.checkGoverned, list: s.listGoverned,
 		sample: v1alpha1.GovernedResource{}, samples: v1alpha1.GovernedResourceList{},

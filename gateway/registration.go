@@ -20,20 +20,20 @@ func (s *Server) identified(ctx context.Context, who caller, in store.Intent) (s
 	in.Annotations = map[string]string{}
 	admission := s.registry.Admit(who.Identity, in.Spec.AgentIdentity, s.options.UnregisteredAgents == unregisteredStrict)
 	in.Spec.AgentIdentity = admission.Agent
-	status := http.StatusForbidden
+	status, code := http.StatusForbidden, registry.CodeIdentityMismatch
 	switch admission.Refused {
 	case 0:
 		if !admission.Registered && s.options.UnregisteredAgents == unregisteredWarn {
 			in.Annotations[v1alpha1.AnnotationUnregistered] = "true"
 		}
 		return in, nil
-	case registry.RefusedMismatch:
-		in.Spec.AgentIdentity = who.Subject // the evidence is about who tried
-		s.keepRefused(ctx, in, registry.CodeIdentityMismatch)
 	case registry.RefusedUnregistered:
-		s.log.WarnContext(ctx, "refused at admission", "subject", who.Subject, "code", registry.CodeNotRegistered, "agent", admission.Agent)
+		code = registry.CodeNotRegistered
 	case registry.RefusedOther:
 		status = http.StatusBadRequest
+	case registry.RefusedUnnamed, registry.RefusedMismatch:
 	}
+	in.Spec.AgentIdentity = who.Subject // the evidence is about who tried
+	s.keepRefused(ctx, in, code)
 	return in, refuse(status, "%s", admission.Reason)
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 )
 
+// CodeInsufficient begins the reason for which an agent may not even ask.
+const CodeInsufficient = "INSUFFICIENT_TRUST"
+
 // Gate is what trust in an agent lets it do with a target that asks for trust. The zero value lets it ask, and nothing more: its
 // requests are graded.
 type Gate struct {
@@ -34,7 +37,7 @@ func Through(g *v1alpha1.GovernedResource, p *v1alpha1.AgentGraduationPolicy, ag
 	asked := g.Spec.TrustRequirements
 	out := Gate{Level: level}
 	if rank(level) < rank(asked.MinTrustLevel) || rank(asked.MinTrustLevel) < 0 {
-		out.Refused = fmt.Sprintf("INSUFFICIENT_TRUST: GovernedResource %q asks for trust level %s; agent %q is %s", g.Name, asked.MinTrustLevel, agent, level)
+		out.Refused = fmt.Sprintf(CodeInsufficient+": GovernedResource %q asks for trust level %s; agent %q is %s", g.Name, asked.MinTrustLevel, agent, level)
 		if p == nil {
 			out.Refused += ": the namespace has no AgentGraduationPolicy"
 		}
