@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -29,9 +30,9 @@ func BindFlags(fs *pflag.FlagSet, o *Options) {
 	controller.NoOptDefVal = "true"
 	fs.BoolVar(&o.LeaderElection, "leader-elect", false, "let replicas agree on the one that drives requests forward")
 	fs.StringVar(&o.LockNamespace, "lock-namespace", "", "namespace of the leases that lock targets (default: the pod's)")
-	fs.DurationVar(&o.LockDuration, "ops-lock-duration", reconcile.DefaultLockDuration, "for how long a target is held without a sign of life of its agent")
-	fs.DurationVar(&o.LockWait, "ops-lock-wait-timeout", reconcile.DefaultLockWait, "for how long a request waits for its target")
-	fs.DurationVar(&o.ApprovedTimeout, "approved-timeout", reconcile.DefaultApprovedTimeout, "how long after its approval a request must be started")
+	bindLimit(fs, &o.LockDuration, "ops-lock-duration", reconcile.DefaultLockDuration, "for how long a target is held without a sign of life of its agent")
+	bindLimit(fs, &o.LockWait, "ops-lock-wait-timeout", reconcile.DefaultLockWait, "for how long a request waits for its target")
+	bindLimit(fs, &o.ApprovedTimeout, "approved-timeout", reconcile.DefaultApprovedTimeout, "how long after its approval a request must be started")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-elect-namespace", "", "namespace of the lease (default: the pod's)")
 	fs.DurationVar(&o.VerifyTimeout, "verify-timeout", defaultVerifyTimeout, "for how long the look-ups of a verification may take")
 	fs.StringVar(&o.GitHub.URL, "github-api-url", "", "GitHub's REST API for the context fetcher github, for example https://api.github.com; empty switches it off")
@@ -61,6 +62,27 @@ func bindOIDC(fs *pflag.FlagSet, o *Options) {
 	fs.StringVar(&o.OIDC.IdentityClaim, "oidc-identity-claim", "", "claim that says who calls, or several separated by commas, of which the first that a token has counts (default: the preset's, else "+authn.DefaultIdentityClaim+")")
 	fs.StringVar(&o.OIDC.GroupsClaim, "oidc-groups-claim", "", "claim that says which groups the caller is in (default: the preset's, else "+defaultGroups+")")
 	fs.Var((*commaList)(&o.TrustedProxies), "trusted-proxy-cidrs", "without an issuer: proxies that name the caller in the header X-Remote-User, as CIDRs separated by commas")
+}
+
+// limit is a flag for a time that is more than 0.
+type limit time.Duration
+
+func bindLimit(fs *pflag.FlagSet, to *time.Duration, name string, value time.Duration, usage string) {
+	*to = value
+	fs.Var((*limit)(to), name, usage)
+}
+
+func (l *limit) String() string { return time.Duration(*l).String() }
+func (*limit) Type() string     { return "duration" }
+
+// Set stores the duration in s.
+func (l *limit) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("found %q, expected a duration of more than 0 such as 90s", s)
+	}
+	*l = limit(d)
+	return nil
 }
 
 // inverse is a flag that is true when the value behind it is false.

@@ -86,7 +86,7 @@ type Options struct {
 	LockNamespace string
 	// LockDuration is for how long a target is held without a sign of life of its agent, LockWait for how long a request
 	// waits for its target, and ApprovedTimeout how long after its approval it must be started. 0 means five minutes, one
-	// minute and five minutes.
+	// minute and five minutes; the command line refuses 0.
 	LockDuration, LockWait, ApprovedTimeout time.Duration
 	// VerifyTimeout is how long the look-ups of a verification may take. 0 or less means 200 ms.
 	VerifyTimeout time.Duration
@@ -182,7 +182,17 @@ func (o *Options) faults() error {
 			faults = append(faults, fmt.Errorf("--token-request-service-accounts holds %q, expected NAMESPACE/NAME", account))
 		}
 	}
-	return errors.Join(append(faults, o.Collector.Faults(), o.tlsFaults())...)
+	return errors.Join(append(faults, o.Collector.Faults(), o.rolesFault(), o.tlsFaults())...)
+}
+
+// rolesFault reports roles that nobody can have, because nobody says who calls.
+func (o *Options) rolesFault() error {
+	r := o.Roles
+	lists := slices.Concat(r.AgentSubjects, r.AgentGroups, r.ReviewerSubjects, r.ReviewerGroups, r.AdminSubjects, r.AdminGroups)
+	if len(lists) > 0 && o.OIDC.IssuerURL == "" && len(o.TrustedProxies) == 0 {
+		return fmt.Errorf("%q has a role, but nothing says who calls: expected --oidc-issuer-url or --trusted-proxy-cidrs", lists[0])
+	}
+	return nil
 }
 
 // tlsFaults reports what is missing to serve over TLS.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/aip-dev/aip-dev/gateway/authn"
+	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/gateway/collector"
 )
 
@@ -125,6 +126,18 @@ func TestNewReportsEveryFault(t *testing.T) {
 		o.Kube = kube
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, expected %q", err, want)
+		}
+	}
+	if _, err := New(Options{Kube: kube, Roles: authz.Config{ReviewerGroups: []string{"ops"}}}); err == nil || !strings.Contains(err.Error(), `"ops" has a role, but nothing says who calls`) {
+		t.Errorf("got %v", err)
+	}
+	for _, flag := range []string{"ops-lock-duration", "ops-lock-wait-timeout", "approved-timeout"} {
+		for _, value := range []string{"0", "0s", "-1m", "5"} {
+			fs := pflag.NewFlagSet("gateway", pflag.ContinueOnError)
+			BindFlags(fs, &Options{})
+			if err := fs.Parse([]string{"--" + flag + "=" + value}); err == nil || !strings.Contains(err.Error(), "more than 0") {
+				t.Errorf("--%s=%s: %v", flag, value, err)
+			}
 		}
 	}
 	if _, err := New(Options{Kube: kube, DefaultAction: "Perhaps"}); err == nil || !strings.Contains(err.Error(), "Perhaps") {
