@@ -210,8 +210,8 @@ func (v Voided) apply(s *statusWriter) {
 	s.deny(ReasonDenied, v1alpha1.DenialPolicyViolation, clip("The recorded decision does not count: "+v.Why), nil)
 }
 
-// Drifted says that a reviewer approved something else than what is there now: the target or what the policies say
-// changed after they had looked. Now is the evaluation that found it.
+// Drifted says that something else was approved than what is there now: the target or what the policies say changed after a
+// reviewer had looked, or while the request waited for its target. Now is the evaluation that found it.
 type Drifted struct {
 	Now Evaluated
 	// Why says in one sentence what changed.
@@ -225,6 +225,7 @@ func (d Drifted) apply(s *statusWriter) {
 	s.status.DriftedFrom = fingerprints(s.before)
 	message := clip("The approval does not count: " + d.Why + ". Submit the request again")
 	s.clear(v1alpha1.ConditionRequiresApproval)
+	s.clear(v1alpha1.ConditionLockAcquired)
 	s.deny(ReasonDenied, v1alpha1.DenialStateDrifted, message, d.Now.Results)
 	d.Now.record(s, cmp.Or(clip(d.Now.Message), message))
 }

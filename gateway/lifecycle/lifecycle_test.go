@@ -99,6 +99,7 @@ func TestEveryStateMeetsEveryEvent(t *testing.T) {
 		"Pending (queued) + locked":       "Approved",
 		"Pending (queued) + lock timeout": "Denied",
 		"Pending (queued) + unbound":      "Denied",
+		"Pending (queued) + drifted":      "Denied",
 		"Pending (queued) + denied":       "Denied",
 		"Pending (queued) + void":         "Denied",
 		"Approved + started":              "Executing",

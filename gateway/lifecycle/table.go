@@ -114,6 +114,8 @@ func Transitions() []Transition {
 		{From: queued, On: TriggerLocked, To: approved},
 		{From: queued, On: TriggerLockTimeout, To: denied},
 		{From: queued, On: TriggerUnbound, To: denied},
+		// What was decided before the target was free may not be so any more.
+		{From: queued, On: TriggerDrifted, To: denied},
 		{From: queued, On: TriggerReviewDenies, To: denied},
 		{From: queued, On: TriggerReviewVoid, To: denied},
 

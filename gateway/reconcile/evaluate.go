@@ -169,6 +169,18 @@ func (e *evaluator) drifted(
 	return nil, nil //nolint:nilnil // no drift
 }
 
+// outdated returns what the policies' own approval of a request has to be refused for: they do not allow it any more. It returns
+// nil when they do.
+func (e *evaluator) outdated(
+	ctx context.Context, request *v1alpha1.AgentRequest, resource *v1alpha1.GovernedResource,
+) (*lifecycle.Drifted, error) {
+	now, err := e.evaluate(ctx, request, resource)
+	if err != nil || now.Outcome == lifecycle.Allow {
+		return nil, err
+	}
+	return &lifecycle.Drifted{Now: now, Why: "the policies do not allow it any more: " + now.Message}, nil
+}
+
 // difference says how what was seen differs from what is there.
 func difference(seen, is *v1alpha1.ControlPlaneVerification) string {
 	type fact struct {

@@ -153,18 +153,27 @@ func (r *requests) approved(ctx context.Context, request *v1alpha1.AgentRequest,
 	if _, counts := event.(lifecycle.Reviewed); !counts {
 		return event, nil
 	}
+	if drifted, err := r.drifted(ctx, request, status); err != nil || drifted != nil {
+		return drifted, err
+	}
+	return event, nil
+}
+
+// drifted returns Drifted when what a request was approved for, by a reviewer or by the policies, is not so any more; else nil.
+func (r *requests) drifted(ctx context.Context, request *v1alpha1.AgentRequest, status v1alpha1.AgentRequestStatus) (lifecycle.Event, error) {
 	resource, err := r.resource(ctx, request, status.GovernedResourceRef)
 	if err != nil {
 		return nil, err
 	}
-	drifted, err := r.evaluator.drifted(ctx, request, resource)
-	if err != nil {
+	look := r.evaluator.drifted
+	if request.Spec.HumanApproval == nil {
+		look = r.evaluator.outdated
+	}
+	drifted, err := look(ctx, request, resource)
+	if err != nil || drifted == nil {
 		return nil, err
 	}
-	if drifted != nil {
-		return *drifted, nil
-	}
-	return event, nil
+	return *drifted, nil
 }
 
 func denied(review *v1alpha1.HumanApproval) bool {
@@ -192,7 +201,7 @@ func void(request *v1alpha1.AgentRequest, status v1alpha1.AgentRequestStatus, re
 
 // queued takes the lock for a request that may be executed otherwise.
 func (r *requests) queued(ctx context.Context, request *v1alpha1.AgentRequest, at *step) (lifecycle.Event, error) {
-	if event, err := r.unbound(ctx, at.status.GovernedResourceRef); err != nil || event != nil {
+	if event, err := r.unbound(ctx, request, at.status.GovernedResourceRef); err != nil || event != nil {
 		return event, err
 	}
 	if event := r.overdue(r.limits, request, at); event != nil {
@@ -205,6 +214,11 @@ func (r *requests) queued(ctx context.Context, request *v1alpha1.AgentRequest, a
 	at.again(wait)
 	switch e := event.(type) {
 	case lifecycle.Locked:
+		if meta.FindStatusCondition(request.Status.Conditions, v1alpha1.ConditionLockAcquired) != nil { // it has waited, for who changed the target maybe
+			if drifted, err := r.drifted(ctx, request, at.status); err != nil || drifted != nil {
+				return drifted, err
+			}
+		}
 		e.Review = request.Spec.HumanApproval
 		e.Trusted = e.Review == nil && asksForReview(at.status.PolicyResults) // nothing but trust stands in for a reviewer
 		return e, nil
@@ -226,8 +240,9 @@ func asksForReview(results []v1alpha1.PolicyResult) bool {
 	return false
 }
 
-// unbound looks whether the GovernedResource by which a request was admitted is still there and still the same.
-func (r *requests) unbound(ctx context.Context, ref *v1alpha1.GovernedResourceRef) (lifecycle.Event, error) {
+// unbound looks whether the GovernedResource by which a request was admitted is still there and still the same, and whether it
+// permits the request: one that came past the gateway was admitted by nobody, and may name any.
+func (r *requests) unbound(ctx context.Context, request *v1alpha1.AgentRequest, ref *v1alpha1.GovernedResourceRef) (lifecycle.Event, error) {
 	if ref == nil {
 		return nil, nil
 	}
@@ -245,9 +260,12 @@ func (r *requests) unbound(ctx context.Context, ref *v1alpha1.GovernedResourceRe
 			Message: fmt.Sprintf("GovernedResource %q changed since the request was admitted: it was generation %d, is %d. Submit the request again",
 				ref.Name, ref.Generation, found.Generation),
 		}, nil
-	default:
-		return nil, nil
 	}
+	spec := request.Spec
+	if admission := authz.Admit([]v1alpha1.GovernedResource{*found}, true, spec.AgentIdentity, spec.Action, spec.Target.URI); !admission.Allowed {
+		return lifecycle.Unbound{Code: admission.Code, Message: admission.Reason}, nil
+	}
+	return nil, nil
 }
 
 // toStart is what happens to an approved request.

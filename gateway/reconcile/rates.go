@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -16,7 +17,8 @@ import (
 
 // rates counts requests for the rules that limit them. A request counts from its evaluation on, unless a rate limit
 // denied it. Requests are evaluated one at a time here, and those whose result the cache does not have yet are
-// remembered, so that a limit holds however many come at once.
+// remembered, so that a limit holds however many come at once. A request that is evaluated again is held against those that came
+// before it: it counts already for those that came later.
 type rates struct {
 	store *store.Store
 
@@ -39,9 +41,13 @@ func (r *rates) count(
 	if err != nil {
 		return policy.Decision{}, err
 	}
+	again := meta.IsStatusConditionTrue(in.Request.Status.Conditions, v1alpha1.ConditionPolicyEvaluated)
 	in.Recent = func(scope policy.Scope, since time.Time) []time.Time {
 		var out []time.Time
 		for _, other := range counted {
+			if again && other.CreationTimestamp.After(in.Request.CreationTimestamp.Time) {
+				continue
+			}
 			if other.CreationTimestamp.After(since) && scope.Matches(other) {
 				out = append(out, other.CreationTimestamp.Time)
 			}

@@ -31,6 +31,9 @@ func TestState(t *testing.T) { //nolint:paralleltest // see above
 		"targets of another form":     targetsOfAnotherForm,
 		"the target drifts":           targetDrifts,
 		"the policies drift":          policiesDrift,
+		"changed while it waited":     changedWhileItWaited,
+		"governed by another":         governedByAnother,
+		"asked again about a rate":    askedAgainAboutRate,
 		"evaluated again while held":  evaluatedAgain,
 		"soak mode":                   soakMode,
 		"own verdict":                 ownVerdict,
@@ -122,7 +125,8 @@ func targetsOfAnotherForm(t *testing.T, w world) {
 	w.rule(t, "form", v1alpha1.ActionDeny, "target.exists")
 	for uri, code := range map[string]string{
 		"k8s://prod/web": "EVALUATION_FAILURE", "k8s://": "EVALUATION_FAILURE", "k8s://a/../deployment/b": "EVALUATION_FAILURE",
-		"k8s://prod/default/statefulset/db": "EVALUATION_FAILURE", "github://owner/" + w.ns: "",
+		"K8S://prod/default/deployment/web": "EVALUATION_FAILURE", " k8s://prod/default/deployment/web": "EVALUATION_FAILURE",
+		"k8s:/prod/default/deployment/web": "EVALUATION_FAILURE", "k8s://prod/default/statefulset/db": "EVALUATION_FAILURE", "github://owner/" + w.ns: "",
 	} {
 		r := w.ask(t, func(r *v1alpha1.AgentRequest) { r.Spec.Action, r.Spec.Target.URI = "form", uri })
 		r = w.await(t, r, func(r *v1alpha1.AgentRequest) bool { return terminal(r) && r.Status.Phase != "" })

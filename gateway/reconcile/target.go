@@ -21,6 +21,8 @@ import (
 const (
 	// kubernetesTarget begins the URI of a target whose live state is looked up.
 	kubernetesTarget = "k8s://"
+	// kubernetesScheme means the same in capitals. Source: https://www.rfc-editor.org/rfc/rfc3986#section-3.1
+	kubernetesScheme = "k8s:"
 	deployment       = "deployment"
 	// lookupTimeout bounds the look-ups for one evaluation; those that take longer have failed.
 	lookupTimeout = 2 * time.Second
@@ -48,8 +50,11 @@ type sight struct {
 func (e *evaluator) look(ctx context.Context, uri string, resource *v1alpha1.GovernedResource) sight {
 	fetcher := fetcherOf(resource)
 	seen := sight{Target: policy.UnknownTarget()}
-	if strings.HasPrefix(uri, kubernetesTarget) {
+	switch {
+	case strings.HasPrefix(uri, kubernetesTarget):
 		seen = e.live(ctx, uri, fetcher)
+	case strings.HasPrefix(strings.ToLower(strings.TrimSpace(uri)), kubernetesScheme):
+		seen.Err = fmt.Errorf("%q: %w", uri, errTargetForm)
 	}
 	if fetcher == v1alpha1.FetcherGitHub {
 		found, err := e.github.Context(ctx, uri)

@@ -125,7 +125,10 @@ func upAndDown(t *testing.T, w world) {
 	ask := func(uri string) *v1alpha1.AgentRequest {
 		return w.ask(t, func(r *v1alpha1.AgentRequest) { r.Spec.Target.URI, r.Spec.Action = uri, "reviewed-"+w.ns })
 	}
-	_, gated := w.govern(t, "ladder", trusting)
+	_, gated := w.govern(t, "ladder", func(g *v1alpha1.GovernedResource) {
+		trusting(g)
+		g.Spec.PermittedActions = append(g.Spec.PermittedActions, "reviewed-"+w.ns)
+	})
 	_, soak := w.govern(t, "ladder-soak", soaking)
 
 	w.graded(t, gated, v1alpha1.VerdictCorrect)

@@ -22,7 +22,7 @@ func NewVerifier(o Options) *Verifier {
 // do not deny it by now, and its target and context are as they were when it was decided. It returns nil when all is so.
 // An error means that it could not be found out.
 func (v *Verifier) Verify(ctx context.Context, request *v1alpha1.AgentRequest) (*lifecycle.Unverified, error) {
-	event, err := v.requests.unbound(ctx, request.Status.GovernedResourceRef)
+	event, err := v.requests.unbound(ctx, request, request.Status.GovernedResourceRef)
 	if err != nil {
 		return nil, err
 	}
