@@ -109,6 +109,7 @@ func TestLargeBodies(t *testing.T) {
 		"deep parameters":   {strings.Replace(w.submission("deep"), "{", `{"parameters":`+deep+`,`, 1), 400, "more than 64 objects and lists in one another"},
 		"only brackets":     {deepest, 400, "invalid request body"},
 		"brackets in text":  {strings.Replace(w.submission("brackets"), "because", strings.Repeat("[{", 1000), 1), 201, "Approved"},
+		"a long target":     {strings.Replace(w.submission("long"), "test://", "test://"+strings.Repeat("x", 300_000), 1), 201, "Approved"}, // names a lock
 		"an endless number": {`{"priority":1` + strings.Repeat("0", 100_000) + `,"action":"a","targetURI":"t","reason":"r"}`, 400, "invalid request body"},
 		"not UTF-8":         {"{\"action\":\"\xff\xfe\",\"targetURI\":\"t\",\"reason\":\"r\"}", 201, ""},
 	} {

@@ -26,8 +26,9 @@ const (
 	// annotationHolder is the namespace and name of the request that holds the lock, annotationHolderUID its uid.
 	annotationHolder    = "governance.aip.io/held-by"
 	annotationHolderUID = "governance.aip.io/held-by-uid"
-	// annotationTarget is the target's URI, for people.
+	// annotationTarget is the target's URI, for people, as far as maxTarget bytes of it: annotations may have 256 KiB together.
 	annotationTarget = "governance.aip.io/target"
+	maxTarget        = 4096
 )
 
 // ErrLockLost says that the lock on the target is not the request's, or not any more.
@@ -92,7 +93,7 @@ func (s *Store) fill(lease *coordinationv1.Lease, r *v1alpha1.AgentRequest, dura
 	metav1.SetMetaDataLabel(&lease.ObjectMeta, LabelManagedBy, ManagedBy)
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHolder, r.Namespace+"/"+r.Name)
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHolderUID, string(r.UID))
-	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationTarget, r.Spec.Target.URI)
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationTarget, strings.ToValidUTF8(cut(r.Spec.Target.URI, maxTarget), ""))
 	lease.Spec.HolderIdentity = ptr.To(r.Spec.AgentIdentity + "/" + r.Name)
 	lease.Spec.LeaseDurationSeconds = ptr.To(int32(min(max(math.Ceil(duration.Seconds()), 1), math.MaxInt32)))
 	lease.Spec.AcquireTime, lease.Spec.RenewTime = &now, &now

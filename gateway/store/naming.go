@@ -65,7 +65,7 @@ func classificationPart(s string) string {
 func isLower(r rune) bool { return r >= 'a' && r <= 'z' }
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 
-// cut returns the first most bytes of s, which is ASCII.
+// cut returns the first most bytes of s.
 func cut(s string, most int) string {
 	if len(s) > most {
 		return s[:most]
