@@ -182,6 +182,8 @@ func safetyPolicies(t *testing.T, w *world) {
 	w.as(t, admin1, "POST", path+in, policy("p", never)).want(t, http.StatusCreated, `"kind":"SafetyPolicy"`)
 	w.as(t, admin1, "POST", path+in, policy("p", never)).want(t, http.StatusConflict, "already exists")
 	w.as(t, admin1, "POST", path+in, policy("bad", "request.spec.action ==")).want(t, http.StatusUnprocessableEntity, `CEL type-check failed: rule \"r\", line 1, column `)
+	w.as(t, admin1, "POST", path+in, policy("bad", "targt.exists")).want(t, http.StatusUnprocessableEntity,
+		`CEL type-check failed: rule \"r\", line 1, column 1: undeclared reference to 'targt'. An expression can name request`)
 	w.as(t, admin1, "POST", path+in, policy("", never)).want(t, http.StatusBadRequest, "metadata.name is required")
 	w.as(t, admin1, "POST", path+in, policy("Not/A/Name", never)).want(t, http.StatusBadRequest, "invalid metadata.name")
 	w.as(t, admin1, "POST", path+in, `{"metadata":{"name":"q","namespace":"other"},"spec":{}}`).want(t, http.StatusBadRequest, "metadata.namespace")

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -305,11 +304,7 @@ func (s *Server) checkPolicy(ctx context.Context, p, _ *v1alpha1.SafetyPolicy) e
 	if len(faults) == 0 {
 		return nil
 	}
-	texts := make([]string, len(faults))
-	for i := range faults {
-		texts[i] = faults[i].Error()
-	}
-	return refuse(http.StatusUnprocessableEntity, "CEL type-check failed: %s", strings.Join(texts, "; "))
+	return refuse(http.StatusUnprocessableEntity, "CEL type-check failed: %s", policy.Explain(faults))
 }
 
 func (s *Server) listPolicies(ctx context.Context, namespace string) (any, error) {

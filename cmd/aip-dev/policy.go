@@ -71,9 +71,6 @@ func (a *app) readPolicies(file string) (policy.File, error) {
 	return out, nil
 }
 
-// whatCanBeNamed is the hint below faults of expressions.
-const whatCanBeNamed = "An expression can name request (the AgentRequest), target (what is known of its target) and context, and must yield a bool."
-
 func (a *app) checkPolicies(files []string) error {
 	_, err := a.compiled(files, func(p *v1alpha1.SafetyPolicy) error {
 		return a.print(fmt.Sprintf("%s   %s   ok\n", p.Name, text.Count(len(p.Spec.Rules), "rule", "rules")))
@@ -115,7 +112,7 @@ func (a *app) compiled(files []string, tell func(*v1alpha1.SafetyPolicy) error) 
 	}
 	if len(faults) > 0 {
 		return all, failure.New(failure.Failed, []string{"aip-dev policy test --help  # try rules on examples"},
-			"%s\n%s", strings.Join(faults, "\n"), whatCanBeNamed)
+			"%s\n%s", strings.Join(faults, "\n"), policy.Hint)
 	}
 	return all, nil
 }

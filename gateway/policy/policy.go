@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -124,6 +125,21 @@ func (e RuleError) Error() string {
 	}
 }
 
+// Hint helps with the faults of expressions.
+const Hint = "An expression can name request (the AgentRequest), target (what is known of its target) and context, and must yield a bool."
+
+// Explain returns faults in one line, with Hint when one of them is about an expression; "" for none.
+func Explain(faults []RuleError) string {
+	texts, hint := make([]string, len(faults)), ""
+	for i, f := range faults {
+		texts[i] = f.Error()
+		if f.Line > 0 {
+			hint = ". " + Hint
+		}
+	}
+	return strings.Join(texts, "; ") + hint
+}
+
 // Check returns every fault of the rules of p, by the same compiler that decides.
 func Check(p *v1alpha1.SafetyPolicy, resources ...v1alpha1.GovernedResource) []RuleError {
 	env, err := environment()
@@ -143,7 +159,8 @@ func Check(p *v1alpha1.SafetyPolicy, resources ...v1alpha1.GovernedResource) []R
 		case errors.As(err, &issue):
 			for _, e := range issue.issues.Errors() {
 				faults = append(faults, RuleError{
-					Rule: rule.Name, Line: e.Location.Line(), Column: e.Location.Column() + 1, Message: e.Message + issue.suffix(),
+					Rule: rule.Name, Line: e.Location.Line(), Column: e.Location.Column() + 1,
+					Message: strings.TrimSuffix(e.Message, " (in container '')") + issue.suffix(),
 				})
 			}
 		default:

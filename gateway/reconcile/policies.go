@@ -74,12 +74,8 @@ func valid(p *v1alpha1.SafetyPolicy, resources []v1alpha1.GovernedResource) meta
 		}
 		return out
 	}
-	lines := make([]string, len(faults))
-	for i := range faults {
-		lines[i] = faults[i].Error()
-	}
 	out.Status, out.Reason = metav1.ConditionFalse, reasonDoesNot
-	if out.Message = strings.Join(lines, "; "); len(out.Message) > maxConditionLength {
+	if out.Message = policy.Explain(faults); len(out.Message) > maxConditionLength {
 		out.Message = strings.ToValidUTF8(out.Message[:maxConditionLength], "") + "…"
 	}
 	return out
