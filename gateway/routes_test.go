@@ -99,7 +99,7 @@ func whoami(t *testing.T, w *world) {
 
 // TestWithoutIssuer: a gateway that nobody told whom to trust trusts nobody.
 func TestWithoutIssuer(t *testing.T) { //nolint:paralleltest // see start
-	w := start(t, func(o *Options) { o.OIDC = authn.Options{} })
+	w := start(t, func(o *Options) { o.OIDC, o.Roles = authn.Options{}, authz.Config{} })
 	for _, r := range w.server.routes() {
 		if r.Needs != authz.None {
 			path := strings.ReplaceAll(r.Path, "{name}", "x")

@@ -4,6 +4,7 @@
 //
 // Some holes are proven where their code is: forged tokens (alg none, HMAC with the public key, kid, jku) in gateway/authn;
 // expressions that exhaust the evaluator in gateway/policy; values of the chart that do nothing (W-16) and rights that are
-// missing or too many (W-17) in bootstrap/release; a gateway that is killed between two writes (W-35) in gateway/reconcile;
-// the guide that contradicts itself (W-43, W-46) in test/guide; names that drive a terminal in internal/safetext.
+// missing or too many (W-17) in bootstrap/release; a gateway that is killed between two writes (W-35), what changes while a request
+// waits for its target, and a GovernedResource of the agent's own choice in gateway/reconcile; records that are changed (W-10b) in
+// gateway/store; the guide that contradicts itself (W-43, W-46) in test/guide; names that drive a terminal in internal/safetext.
 package attacks
