@@ -122,6 +122,7 @@ func (s *Server) submitOrStream(w http.ResponseWriter, r *http.Request, who call
 	if err != nil {
 		return err
 	}
+	tell(w.Header(), &in, nil) // the events have no place for it
 	stored, created, err := s.admitted(r.Context(), who, in)
 	if err != nil {
 		return err

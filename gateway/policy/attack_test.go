@@ -154,6 +154,22 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+// TestLargeNumbers: hole: a whole number of more than 53 bits is read as a float, which is its neighbour. Attack: numbers one beyond
+// the limit of a rule, whole and in a list. Proof: the rule sees each digit.
+func TestLargeNumbers(t *testing.T) {
+	t.Parallel()
+	limit := policy.Compile([]v1alpha1.SafetyPolicy{set("", rule("d", v1alpha1.ActionDeny, `request.spec.parameters.n.exists(n, n > 9007199254740992)`))})
+	for number, outcome := range map[string]policy.Outcome{
+		"9007199254740992": policy.Allow, "9007199254740993": policy.Deny, "9223372036854775807": policy.Deny, "1e300": policy.Deny, "-9007199254740993": policy.Allow, "2.5": policy.Allow,
+	} {
+		in := input()
+		in.Request.Spec.Parameters = &apiextensionsv1.JSON{Raw: []byte(`{"n":[` + number + `]}`)}
+		if d := limit.Decide(t.Context(), in); d.Outcome != outcome {
+			t.Errorf("%s: found %+v", number, d)
+		}
+	}
+}
+
 // TestZeroValuesDeny: a decision that nobody made denies, and so does a set that nobody compiled.
 func TestZeroValuesDeny(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -86,11 +87,15 @@ func variables(in Input) (map[string]any, error) {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
 	if spec, ok := request["spec"].(map[string]any); ok && in.Request.Spec.Parameters != nil {
+		decoder := json.NewDecoder(bytes.NewReader(in.Request.Spec.Parameters.Raw))
+		decoder.UseNumber()
 		var parameters any
-		if err := json.Unmarshal(in.Request.Spec.Parameters.Raw, &parameters); err != nil {
+		if err := decoder.Decode(&parameters); err != nil {
 			return nil, fmt.Errorf("decode the parameters: %w", err)
 		}
-		spec["parameters"] = wholeNumbers(parameters)
+		if spec["parameters"], err = numbers(parameters); err != nil {
+			return nil, fmt.Errorf("decode the parameters: %w", err)
+		}
 	}
 	vars := map[string]any{varRequest: request}
 	in.Target.bind(vars)
@@ -123,6 +128,32 @@ func affected(vars map[string]any, a v1alpha1.AffectedTarget, t Target) map[stri
 	out[varRequest] = request
 	t.bind(out)
 	return out
+}
+
+// numbers turns the numbers of JSON that was decoded as json.Number into int64, where they are whole, and float64. No digit of a
+// whole number gets lost, as it would in a float64 from 2^53 on.
+func numbers(value any) (_ any, err error) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if v[key], err = numbers(inner); err != nil {
+				return nil, err
+			}
+		}
+	case []any:
+		for i, inner := range v {
+			if v[i], err = numbers(inner); err != nil {
+				return nil, err
+			}
+		}
+	case json.Number:
+		if whole, err := v.Int64(); err == nil {
+			return whole, nil
+		}
+		float, err := v.Float64()
+		return wholeNumbers(float), err //nolint:wrapcheck // variables wraps it
+	}
+	return value, nil
 }
 
 // wholeNumbers turns the whole numbers of decoded JSON into int64, as Kubernetes decodes them.
