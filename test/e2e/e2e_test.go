@@ -56,6 +56,14 @@ func TestScripts(t *testing.T) {
 // flags of aip-dev up. Not all scripts make sense in kind; test/kind names those that do.
 func cluster() string { return cmp.Or(os.Getenv("AIP_CLUSTER"), "embedded") }
 
+// issuerIn is what the issuer of an environment calls itself in tokens, without the realm (docs/adr/0003 and 0006).
+func issuerIn(cluster, port string) string {
+	if cluster == "kind" {
+		return "http://keycloak.keycloak.svc.cluster.local:8080"
+	}
+	return "http://localhost:" + port
+}
+
 // setup gives a script a state folder, three free ports, and an end for what it leaves running.
 func setup(e *testscript.Env, program string) error {
 	for _, name := range []string{"GATEWAY_PORT", "ISSUER_PORT", "FORWARD_PORT"} {
@@ -78,17 +86,9 @@ func setup(e *testscript.Env, program string) error {
 	e.Setenv("CHART", filepath.Join(repository, "manifests", "charts", "aip-k8s"))
 	e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+
 		filepath.Join(filepath.Dir(program), "tools")+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	e.Setenv("ISSUER", issuerIn(cluster(), e.Getenv("ISSUER_PORT")))
 	e.Setenv("UP", "up --cluster "+cluster()+" "+os.Getenv("AIP_UP")+" --tui=never --gateway-port "+e.Getenv("GATEWAY_PORT")+
 		" --issuer-port "+e.Getenv("ISSUER_PORT"))
-	e.Defer(func() {
-		folders, _ := filepath.Glob(filepath.Join(state, "aip-dev", "*")) // the pattern is well-formed
-		for _, folder := range folders {
-			c := exec.Command(program, "down", "--name", filepath.Base(folder))
-			c.Env = append(os.Environ(), "XDG_STATE_HOME="+state)
-			_ = c.Run() // the script may have damaged the environment on purpose
-		}
-		_ = os.RemoveAll(state) // a folder below the temporary folder
-	})
 	w := watch(state, e.WorkDir)
 	e.Values[witnessKey{}] = w
 	t, ok := e.T().(*recorded)
@@ -96,6 +96,12 @@ func setup(e *testscript.Env, program string) error {
 		return fmt.Errorf("the test is a %T", e.T())
 	}
 	t.witness = w
+	e.Defer(func() {
+		for _, err := range takeDown(program, state) {
+			t.Error(err)
+		}
+		_ = os.RemoveAll(state) // a folder below the temporary folder
+	})
 	e.Defer(func() {
 		for _, err := range w.end(e.WorkDir, state) {
 			t.Error(err)
