@@ -1,5 +1,6 @@
 // Package authproxy is a door on loopback to a gateway: it adds a token to each request and renews it, so that an agent or an
-// MCP client needs one plain URL and no secret. `aip-dev proxy` serves it.
+// MCP client needs one plain URL and no secret. `aip-dev proxy` serves it. Another door shows the pages of an issuer whose name no
+// browser on this machine knows, while `aip-dev token --device` waits.
 package authproxy
 
 import (
@@ -69,8 +70,8 @@ func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &status{ResponseWriter: w, code: http.StatusOK}
 	defer func() { d.options.Log(r.Method, r.URL.Path, seen.code, time.Since(began)) }()
 	switch {
-	case !d.isLoopback(r.Host):
-		answer(seen, http.StatusMisdirectedRequest, fmt.Sprintf("this door answers to localhost:%d and 127.0.0.1:%d only", d.options.Port, d.options.Port))
+	case !isLoopback(r.Host, d.options.Port):
+		refuseName(seen, d.options.Port)
 	case foreignPage(r):
 		answer(seen, http.StatusForbidden, "this door is not for pages of other origins")
 	case r.ContentLength > maxBody:
@@ -80,13 +81,18 @@ func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isLoopback reports whether a Host header names this door. A page that resolves its own name to 127.0.0.1 names another.
-func (d door) isLoopback(hostPort string) bool {
+// isLoopback reports whether a Host header names the door on a port. A page that resolves its own name to 127.0.0.1 names another.
+func isLoopback(hostPort string, own int) bool {
 	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil || port != fmt.Sprint(d.options.Port) {
+	if err != nil || port != fmt.Sprint(own) {
 		return false
 	}
 	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
+}
+
+// refuseName answers a request that names another host than the door on a port.
+func refuseName(w http.ResponseWriter, own int) {
+	answer(w, http.StatusMisdirectedRequest, fmt.Sprintf("this door answers to localhost:%d and 127.0.0.1:%d only", own, own))
 }
 
 // foreignPage reports whether a browser sent the request for a page of another origin.

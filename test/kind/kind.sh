@@ -34,7 +34,7 @@ for what in "$@"; do
     guide) printf '\n== the guide, in a Kind cluster\n'; "$folder/../guide/guide.sh" || exit ;;
     life) printf '\n== the life of an environment in a Kind cluster\n'; (life) || exit ;;
     existing) printf '\n== a cluster of somebody else\n'; (existing) || exit ;;
-    alike) printf '\n== the same commands and answers as in an embedded environment\n'; scripts 'main|agent|chart' '^TestAgentUnderLoad$' ;;
+    alike) printf '\n== the same commands and answers as in an embedded environment\n'; scripts 'main|agent|chart|token' '^TestAgentUnderLoad$' ;;
     faults) printf '\n== every fault really made\n'; scripts 'doctor|containers' ;;
     *) echo "kind.sh: found $what, expected guide, life, existing, alike or faults" >&2; exit 2 ;;
   esac
