@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/internal/doctor"
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/safetext"
@@ -142,6 +143,9 @@ func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.K
 		}
 		return token.ReadKeys(data, from.keys)
 	case from.issuer != "":
+		if from.session != nil && ofEnvironment(from.session.Facts.Identity, from.issuer) {
+			client = doctor.Reach(from.session.Facts.Identity)
+		}
 		return fetchKeys(ctx, client, from.issuer)
 	case from.session == nil:
 		return token.Keys{}, errors.New("there is no environment that is up, and neither --issuer-url nor --jwks says whose keys count")
@@ -151,6 +155,13 @@ func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.K
 		return token.Keys{}, fmt.Errorf("its iss is not the environment's issuer (%s), and neither --issuer-url nor --jwks says whose keys count", identity.IssuerURL)
 	}
 	return fetchKeys(ctx, doctor.Reach(identity), identity.IssuerURL)
+}
+
+// ofEnvironment reports whether a URL is that of the environment's issuer, by its name or by the address on this machine. What it says
+// of itself may have names that only the cluster knows.
+func ofEnvironment(identity bootstrap.IdentityFacts, issuerURL string) bool {
+	issuerURL = token.IssuerOf(issuerURL)
+	return issuerURL == identity.IssuerURL || issuerURL == identity.Address+"/realms/"+identity.Realm
 }
 
 // fetchKeys reads an issuer's keys, and says in words what is wrong with an issuer that has none.
