@@ -174,6 +174,8 @@ type Rollout struct {
 	Paused bool
 	// Available says that its newest template is the one that serves, and Serves that a pod of any template does.
 	Available, Serves bool
+	// Underway says that its newest template is on its way, nothing about it failed so far, and pods of before serve meanwhile.
+	Underway bool
 	// Reason is what its newest pod says, when it is not available.
 	Reason string
 	// Unpulled is the image that a node cannot pull, "" when that is not the reason.
@@ -210,7 +212,9 @@ func (i Inspector) rollout(ctx context.Context, namespace, name string) (Rollout
 	if unknown, ok := strings.CutPrefix(pod.reason, "image ["); ok && pod.unpulled == "" { // an embedded node refuses the pod
 		pod.unpulled, _, _ = strings.Cut(unknown, "]")
 	}
-	return Rollout{Reason: pod.reason, Unpulled: pod.unpulled, Paused: d.Spec.Paused, Serves: d.Status.ReadyReplicas > 0}, nil
+	r := Rollout{Reason: pod.reason, Unpulled: pod.unpulled, Paused: d.Spec.Paused, Serves: d.Status.ReadyReplicas > 0}
+	r.Underway = r.Serves && pod.starting && !r.Paused
+	return r, nil
 }
 
 // DNSError says that a cluster resolves no names.

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
@@ -254,5 +255,56 @@ func TestPodReason(t *testing.T) {
 	err = &RolloutError{Deployment: "web", After: DefaultRolloutLimit, Reason: reason}
 	if want := "web is not available after 30s: CrashLoopBackOff: OIDC setup failed: 404 Not Found"; err.Error() != want {
 		t.Errorf("got %q, expected %q", err, want)
+	}
+}
+
+// TestUnderway: a rollout is under way while its pod comes up and those of before serve, and no more once something about it failed.
+func TestUnderway(t *testing.T) {
+	t.Parallel()
+	d := deployment(t)
+	space, c := d.Namespace, clients(t)
+	inspect := NewInspector(bootstrap.Default(), Deps{}, onServer(t))
+	pod := podOf(t, space)
+	serving := appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 2, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+	late, nobody := serving, serving
+	late.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded"}}
+	nobody.ReadyReplicas, nobody.AvailableReplicas = 0, 0
+	unready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ContainersNotReady", Message: "containers with unready status: [web]"}
+	container := func(now, before corev1.ContainerState) corev1.PodStatus {
+		return corev1.PodStatus{Conditions: []corev1.PodCondition{unready}, ContainerStatuses: []corev1.ContainerStatus{{Name: "web", State: now, LastTerminationState: before}}}
+	}
+	waits := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
+	}
+	runs, ended := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}}
+	none := corev1.ContainerState{}
+	for _, each := range []struct {
+		name       string
+		deployment appsv1.DeploymentStatus
+		pod        corev1.PodStatus
+		want       bool
+	}{
+		{"its pod is new", serving, corev1.PodStatus{}, true},
+		{"its container is made", serving, container(waits("ContainerCreating"), none), true},
+		{"its container is not ready yet", serving, container(runs, none), true},
+		{"nothing serves meanwhile", nobody, container(runs, none), false},
+		{"it takes too long", late, container(runs, none), false},
+		{"its image cannot be had", serving, container(waits("ErrImagePull"), none), false},
+		{"its container ends", serving, container(waits("CrashLoopBackOff"), ended), false},
+		{"its container ended once", serving, container(runs, ended), false},
+		{"no node takes it", serving, corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "no room"}}}, false},
+	} {
+		var err error
+		d.Status, pod.Status = each.deployment, each.pod
+		if d, err = c.AppsV1().Deployments(space).UpdateStatus(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if pod, err = c.CoreV1().Pods(space).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := inspect.rollout(t.Context(), space, "web")
+		if err != nil || r.Underway != each.want || r.Available {
+			t.Errorf("%s: found %+v, %v", each.name, r, err)
+		}
 	}
 }

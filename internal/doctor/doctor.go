@@ -84,8 +84,10 @@ type doctor struct {
 	loaded  error
 	inspect steps.Inspector
 	session *session.Session
+	nodes   func(context.Context) (steps.Containers, error)
 	realm   func(context.Context) (keycloak.Diff, error)
 	issuer  func(context.Context) issuerAnswer
+	rollout func(context.Context) (steps.Rollout, error)
 	ready   func(context.Context) (readiness, error)
 }
 
@@ -109,7 +111,10 @@ func (d *doctor) load() {
 	}
 	d.inspect = steps.NewInspector(d.env, deps, d.facts)
 	d.session = session.New(session.Options{Facts: d.facts, Tokens: d.Folder.Tokens(), Now: d.Now})
-	d.realm, d.ready = shared(d.inspect.Realm), shared(d.askReady)
+	d.nodes = shared(func(ctx context.Context) (steps.Containers, error) {
+		return steps.LookAtContainers(ctx, d.facts.Name, d.Engine)
+	})
+	d.realm, d.rollout, d.ready = shared(d.inspect.Realm), shared(d.inspect.Gateway), shared(d.askReady)
 	d.issuer = func() func(context.Context) issuerAnswer {
 		ask := shared(func(ctx context.Context) (issuerAnswer, error) { return d.askIssuer(ctx), nil })
 		return func(ctx context.Context) issuerAnswer {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -130,5 +131,34 @@ func TestIssuerClock(t *testing.T) {
 	}
 	if c := clocks(a.ahead); c.Verdict != check.Fail || !strings.Contains(c.Reason, "behind that of the issuer") {
 		t.Errorf("found %+v", c)
+	}
+}
+
+// TestRollout: a rollout that is under way is told and is no fault, and tokens are not judged before it is through; one that fails is a fault.
+func TestRollout(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rollout              steps.Rollout
+		verdict              check.Verdict
+		says, fix, forTokens string
+	}{
+		"through":    {steps.Rollout{Available: true, Serves: true}, check.Pass, "available", "", "gives no tokens"},
+		"under way":  {steps.Rollout{Serves: true, Underway: true, Reason: "containers with unready status: [gateway]"}, check.Warn, "pods of before serve", "rollout status deployment/aip-k8s-gateway", "until the gateway's rollout is through"},
+		"failing":    {steps.Rollout{Serves: true, Reason: "CrashLoopBackOff: unknown flag"}, check.Fail, "unknown flag", "aip-dev up", "gives no tokens"},
+		"no pod yet": {steps.Rollout{Reason: "pod is Pending"}, check.Fail, "pod is Pending", "aip-dev up", "gives no tokens"},
+		"paused":     {steps.Rollout{Serves: true, Paused: true}, check.Fail, "paused", "rollout resume", "gives no tokens"},
+		"waits":      {steps.Rollout{Serves: true, Underway: true, Reason: "OIDC setup failed"}, check.Pass, "waits for its issuer", "", "until the gateway's rollout is through"},
+	} {
+		d := &doctor{
+			Options: Options{Now: time.Now, Command: func(line string) string { return "aip-dev " + line }}, session: session.New(session.Options{}),
+			rollout: func(context.Context) (steps.Rollout, error) { return c.rollout, nil },
+		}
+		a := d.gatewayRuns(t.Context())
+		if a.Verdict != c.verdict || !strings.Contains(a.Reason, c.says) || !strings.Contains(a.Fix.Command, c.fix) {
+			t.Errorf("%s: found %+v", name, a)
+		}
+		if a := d.tokens().Ask(t.Context()); a.Verdict != check.Skip || !strings.Contains(a.Reason, c.forTokens) {
+			t.Errorf("%s: of tokens found %+v", name, a)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func (d *doctor) chart(ctx context.Context) check.Answer {
 }
 
 func (d *doctor) gatewayRuns(ctx context.Context) check.Answer {
-	r, err := d.inspect.Gateway(ctx)
+	r, err := d.rollout(ctx)
 	switch {
 	case err != nil:
 		return check.Failed(d.up(), "%v", err)
@@ -77,6 +77,8 @@ func (d *doctor) gatewayRuns(ctx context.Context) check.Answer {
 		return check.Failed(d.kubectl("rollout resume deployment/"+steps.GatewayDeployment+" -n "+steps.Namespace), "its Deployment is paused, and its pods run with flags of before")
 	case !r.Available && strings.Contains(r.Reason, "OIDC"):
 		return check.OK("it waits for its issuer") // gateway-issuer says why
+	case r.Underway:
+		return check.Warned(d.kubectl("rollout status deployment/"+steps.GatewayDeployment+" -n "+steps.Namespace), "its rollout is under way, and pods of before serve")
 	case !r.Available:
 		return check.Failed(d.up(), "it is not available: %s", r.Reason)
 	default:
@@ -92,7 +94,7 @@ type readiness struct {
 
 // askReady asks the gateway whether it is ready.
 func (d *doctor) askReady(ctx context.Context) (readiness, error) {
-	rollout, err := d.inspect.Gateway(ctx)
+	rollout, err := d.rollout(ctx)
 	if err != nil {
 		return readiness{}, err
 	}
@@ -154,6 +156,12 @@ func (d *doctor) tokens() check.Check {
 	c := check.Check{ID: "tokens", Group: groupGateway, Question: "does the gateway take the clients' tokens"}
 	c.Needs = []string{"client-credentials", "audience-mapper", "keys", "clock", "gateway-reach", "subjects", "identity-claim"}
 	c.Ask = func(ctx context.Context) check.Answer {
+		switch r, err := d.rollout(ctx); {
+		case err != nil:
+			return check.Failed(d.up(), "%v", err)
+		case r.Underway:
+			return check.Skipped("pods of before and new ones answer until the gateway's rollout is through")
+		}
 		var clients []string
 		for _, id := range d.session.Clients() {
 			if d.session.Mints(id) && !d.facts.Proof.Unminted {

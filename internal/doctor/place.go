@@ -228,7 +228,7 @@ func (d *doctor) images(ctx context.Context) check.Answer {
 		namespace, name string
 		ask             func(context.Context) (steps.Rollout, error)
 	}
-	all := []deployment{{steps.Namespace, steps.GatewayDeployment, d.inspect.Gateway}}
+	all := []deployment{{steps.Namespace, steps.GatewayDeployment, d.rollout}}
 	if !d.external() {
 		all = append(all, deployment{steps.IdentityNamespace, steps.IdentityName, d.inspect.Provider})
 	}

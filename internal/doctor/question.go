@@ -40,9 +40,6 @@ func Ask(ctx context.Context, s *session.Session, raw, client string, command fu
 	}
 	identity, url := s.Facts.Identity, s.Facts.Gateway.URL
 	q.HTTP, q.Fixes = Reach(identity), fixes(s, client, command)
-	if run.Paused {
-		q.Fixes.Restart = kubectl(s, "rollout resume deployment/"+run.Deployment+" -n "+s.Facts.Gateway.Namespace)
-	}
 	if q.Gateway.OIDC.IssuerURL != identity.IssuerURL { // the gateway has another issuer than the environment's
 		q.HTTP = why.Reach(q.Gateway.OIDC.IssuerURL, "", issuerLimit)
 	}
@@ -52,6 +49,12 @@ func Ask(ctx context.Context, s *session.Session, raw, client string, command fu
 	rollout, err := steps.NewInspector(bootstrap.Environment{}, steps.Deps{}, s.Facts).Gateway(ctx)
 	if err != nil {
 		return q, err
+	}
+	switch of := "deployment/" + run.Deployment + " -n " + s.Facts.Gateway.Namespace; {
+	case run.Paused:
+		q.Fixes.Restart = kubectl(s, "rollout resume "+of)
+	case rollout.Underway: // pods of before answer, as they should
+		q.Fixes.Restart = kubectl(s, "rollout status "+of)
 	}
 	said, waits := waitsForIssuer(ctx, url, rollout)
 	if said.status == http.StatusOK { // pods of before serve
