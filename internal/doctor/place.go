@@ -92,18 +92,23 @@ func (d *doctor) freePorts() check.Check {
 	}}
 }
 
-// alive reports whether the environment's process lives. Where containers serve it, that is not known here.
-func (d *doctor) alive() bool {
+// holds reports whether the environment may hold its ports itself: its process lives, or its containers were not stopped.
+func (d *doctor) holds(ctx context.Context) bool {
+	if d.kind() == bootstrap.ClusterKind {
+		found, err := d.nodes(ctx)
+		return err != nil || found != steps.ContainersStopped
+	}
 	_, alive, err := daemon.Look(d.Folder.Path)
 	return err == nil && alive
 }
 
 // ports asks who holds the environment's ports while it does not.
 func (d *doctor) ports() check.Check {
-	return check.Check{ID: "ports", Group: groupPlace, Question: "are the environment's ports its own", Ask: func(ctx context.Context) check.Answer {
+	return check.Check{ID: "ports", Group: groupPlace, Question: "are the environment's ports its own", Needs: []string{"engine"}, Ask: func(ctx context.Context) check.Answer {
 		c := d.facts.Cluster
 		text := fmt.Sprintf("gateway %d, issuer %d", c.GatewayPort, c.IssuerPort)
-		if !d.facts.Cluster.Served() || d.alive() {
+		kind := d.kind() == bootstrap.ClusterKind
+		if !kind && !d.facts.Cluster.Served() || d.holds(ctx) {
 			return check.OK("%s", text)
 		}
 		for _, p := range []struct{ has, asked int }{{c.GatewayPort, d.env.Ports.Gateway}, {c.IssuerPort, d.env.Ports.Issuer}} {
@@ -113,7 +118,7 @@ func (d *doctor) ports() check.Check {
 			err := ports.Check(ctx, p.has)
 			switch {
 			case err == nil:
-			case p.asked == p.has:
+			case p.asked == p.has, kind: // containers keep the port that they were made with
 				return check.Differ(check.Fix{Command: fmt.Sprintf("ss -ltnp 'sport = :%d'  # end it, or give `%s` another port", p.has, d.Command("up"))},
 					fmt.Sprintf("port %d free", p.has), err.Error(), "the environment is stopped, and the port it was given belongs to another program")
 			default:
@@ -155,7 +160,7 @@ func (d *doctor) process() check.Check {
 }
 
 func (d *doctor) containersRun(ctx context.Context, start check.Fix) check.Answer {
-	found, err := steps.LookAtContainers(ctx, d.facts.Name, d.Engine)
+	found, err := d.nodes(ctx)
 	switch {
 	case err != nil:
 		return check.Failed(start, "%v", err)
