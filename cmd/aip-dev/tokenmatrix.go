@@ -17,8 +17,12 @@ import (
 	"github.com/aip-dev/aip-dev/internal/session"
 )
 
-// noSuchRequest stands for {name} in the paths that are tried: nothing has this name, so nothing is decided.
-const noSuchRequest = "aip-dev-matrix-none"
+const (
+	// nothingsName stands for {name} in the paths that are tried, and for the namespace: nothing has this name, so nothing is decided.
+	nothingsName = "aip-dev-matrix-none"
+	// noJSON is a body that cannot be read, so that nothing is created by an endpoint that needs none.
+	noJSON = "{"
+)
 
 // measured is one line of the matrix: what the gateway answered on one route, by identity.
 type measured struct {
@@ -37,7 +41,7 @@ func newTokenMatrix(a *app) *cobra.Command {
 		Use:   "matrix",
 		Short: "Show what each client may do, as the gateway answers",
 		Long: "Ask the gateway on every route as every client, and without a token. Nothing is created and nothing decided: bodies\n" +
-			"are empty and names are of nothing, and the gateway asks for the role before it reads either. So a 400 or a 404\n" +
+			"cannot be read and names are of nothing, and the gateway asks for the role before it reads either. So a 400 or a 404\n" +
 			"means that the caller was let in.",
 		Args: cobra.NoArgs,
 	}
@@ -101,8 +105,12 @@ func measure(ctx context.Context, s *session.Session) (ids []string, rows []meas
 func tried(ctx context.Context, base string, e gateway.Endpoint, raw string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, issuerLimit)
 	defer cancel()
-	path := strings.ReplaceAll(strings.ReplaceAll(e.Path, "{name}", noSuchRequest), "{$}", "")
-	request, err := http.NewRequestWithContext(ctx, e.Method, base+path, strings.NewReader(""))
+	path := strings.ReplaceAll(strings.ReplaceAll(e.Path, "{name}", nothingsName), "{$}", "")
+	var body io.Reader
+	if e.Method != http.MethodGet {
+		body = strings.NewReader(noJSON)
+	}
+	request, err := http.NewRequestWithContext(ctx, e.Method, base+path+"?namespace="+nothingsName, body)
 	if err != nil {
 		return 0, fmt.Errorf("prepare %s %s: %w", e.Method, path, err)
 	}
