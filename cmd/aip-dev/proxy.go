@@ -61,7 +61,11 @@ func (a *app) proxy(ctx context.Context, as string, port int, quiet bool) error 
 		return fmt.Errorf("read the gateway's address: %w", err)
 	}
 	listeners, err := ports.Listen(ctx, port)
-	if err != nil {
+	var taken *ports.TakenError
+	switch {
+	case errors.As(err, &taken):
+		return failure.Wrap(err, failure.Conflict, []string{a.command("proxy --as "+as) + "  # without --port: a free one is taken"}, "")
+	case err != nil:
 		return err
 	}
 	own := portOf(listeners[0])

@@ -75,7 +75,7 @@ func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case foreignPage(r):
 		answer(seen, http.StatusForbidden, "this door is not for pages of other origins")
 	case r.ContentLength > maxBody:
-		answer(seen, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
+		fail(seen, r, errTooLarge)
 	default:
 		d.next.ServeHTTP(seen, r)
 	}
@@ -115,8 +115,11 @@ type renewing struct {
 	base    http.RoundTripper
 }
 
-// errToken is what keeps a request from being sent: there is no token.
-var errToken = errors.New("no token")
+// What keeps a request from being sent.
+var (
+	errToken    = errors.New("the issuer gave no token")
+	errTooLarge = fmt.Errorf("the body is larger than %d bytes", maxBody)
+)
 
 // RoundTrip sends a request with a token.
 func (t renewing) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -125,7 +128,7 @@ func (t renewing) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the request: %w", err)
 	case len(body) > maxBody:
-		return nil, fmt.Errorf("the body is larger than %d bytes", maxBody)
+		return nil, errTooLarge
 	}
 	first, err := t.options.Token(r.Context())
 	if err != nil {
@@ -168,10 +171,12 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case r.Context().Err() != nil:
 		w.WriteHeader(499) // the caller is gone; nobody reads it
+	case errors.Is(err, errTooLarge):
+		answer(w, http.StatusRequestEntityTooLarge, err.Error())
 	case errors.Is(err, errToken):
-		answer(w, http.StatusBadGateway, "the issuer gave no token: "+err.Error())
+		answer(w, http.StatusBadGateway, err.Error())
 	default:
-		answer(w, http.StatusBadGateway, "the gateway does not answer")
+		answer(w, http.StatusBadGateway, "the gateway does not answer; `aip-dev doctor` says why")
 	}
 }
 

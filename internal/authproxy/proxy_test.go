@@ -114,6 +114,11 @@ func (w *world) send(t *testing.T, method, path, body string, headers ...string)
 	return resp.StatusCode, string(data)
 }
 
+// zeros is a body without an end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -141,6 +146,18 @@ func TestProxy(t *testing.T) {
 		if status, body := w.send(t, c.method, c.path, c.body, c.headers...); status != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%s: found %d %q", name, status, body)
 		}
+	}
+	// A body that does not say how long it is.
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.door+"/a", io.LimitReader(zeros{}, 1<<20+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsized, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unsized.Body.Close(); err != nil || unsized.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body that does not say its length: found %d, %v", unsized.StatusCode, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
