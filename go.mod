@@ -3,6 +3,7 @@ module github.com/aip-dev/aip-dev
 go 1.26.0
 
 require (
+	al.essio.dev/pkg/shellescape v1.5.1
 	github.com/Nerzal/gocloak/v13 v13.9.0
 	github.com/atotto/clipboard v0.1.4
 	github.com/charmbracelet/bubbles v1.0.0
@@ -33,7 +34,6 @@ require (
 )
 
 require (
-	al.essio.dev/pkg/shellescape v1.5.1 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/aymanbagabas/go-udiff v0.3.1 // indirect
 	github.com/docker/cli v29.7.2+incompatible // indirect

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/charmbracelet/x/term"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -97,7 +98,7 @@ Next:  %s  # use it from this shell
        %s
        %s  # the review queue
 `,
-		f.Gateway.URL, f.Identity.IssuerURL, f.Cluster.Kubeconfig,
+		f.Gateway.URL, f.Identity.IssuerURL, shellescape.Quote(f.Cluster.Kubeconfig),
 		ids(bootstrap.RoleAgent), ids(bootstrap.RoleReviewer), ids(bootstrap.RoleAdmin),
 		`eval "$(`+a.command("env")+`)"`, a.command("token "+firstAgent(f)),
 		a.command("request submit --action delete --target k8s://prod/web --reason test"), a.command("tui"))

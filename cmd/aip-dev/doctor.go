@@ -40,8 +40,8 @@ func newDoctor(a *app) *cobra.Command {
 			return failure.New(failure.Usage, []string{a.command("doctor --fix --yes")}, "--yes answers the question of --fix, and that was not given")
 		}
 		r, err := a.examine(c.Context())
-		if err != nil {
-			return err
+		if err != nil { // that is no verdict
+			return failure.Wrap(err, failure.Usage, failure.Next(a.explain(err)), "")
 		}
 		if fix && len(r.Failures()) > 0 {
 			if err := a.mend(c.Context(), r, yes); err != nil {

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	"al.essio.dev/pkg/shellescape"
 
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
 	"github.com/aip-dev/aip-dev/bootstrap/images"
@@ -26,8 +27,8 @@ func (a *app) explain(err error) error {
 	if err == nil || errors.As(err, &told) && told.Code != 0 {
 		return err
 	}
-	if errors.Is(err, context.Canceled) {
-		return failure.Wrap(err, failure.Interrupted, []string{a.command("up") + "  # goes on from here"}, "interrupted")
+	if errors.Is(err, state.ErrNotThere) {
+		return a.explainNotThere(err)
 	}
 	for _, rule := range a.rules() {
 		if errors.Is(err, rule.class) {
@@ -35,6 +36,19 @@ func (a *app) explain(err error) error {
 		}
 	}
 	return a.explainTyped(err)
+}
+
+// explainNotThere says which environments there are besides the one that is not.
+func (a *app) explainNotThere(err error) error {
+	others, text := a.others(), ""
+	if len(others) > 0 {
+		text = fmt.Sprintf("%v; there is %s", err, strings.Join(others, ", "))
+	}
+	var next []string
+	for _, name := range near(a.name, others) {
+		next = append(next, "aip-dev status --name "+name)
+	}
+	return failure.Wrap(err, failure.NotFound, append(next, a.command("up"), "aip-dev status --all  # lists the environments that are there"), "%s", text)
 }
 
 // rule says what a class of errors means for the person who typed the command.
@@ -49,7 +63,6 @@ func (a *app) rules() []rule {
 	logs := a.command("logs gateway")
 	create := []string{"aip-dev bundle create FILE --force  # where the images are, and carry it over anew"}
 	return []rule{
-		{state.ErrNotThere, failure.NotFound, []string{up, "aip-dev status --all  # lists the environments that are there"}},
 		{state.ErrNewer, failure.Failed, []string{"aip-dev version  # install a newer one", a.command("down") + "  # or remove the environment"}},
 		{state.ErrDamaged, failure.Failed, []string{up + "  # looks again and writes new facts"}},
 		{state.ErrBusy, failure.Conflict, []string{status + "  # and wait for the other command"}},
@@ -113,7 +126,7 @@ func (a *app) explainTyped(err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		return failure.Wrap(err, failure.NotFound,
-			[]string{a.command("agent list"), a.command("agent add " + unknown.ID), a.command("token " + unknown.ID + " --secret-file FILE")}, "")
+			[]string{a.command("agent list"), a.command("agent add " + shellescape.Quote(unknown.ID)), a.command("token " + shellescape.Quote(unknown.ID) + " --secret-file FILE")}, "")
 	case errors.As(err, &role):
 		return failure.Wrap(err, failure.Failed,
 			[]string{a.command("agent add " + role.Client + " --role " + role.Expected), a.command("agent list") + "  # says who has which role"}, "")

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -37,13 +40,16 @@ func newLogs(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:       "logs gateway|issuer|serve|up",
 		Short:     "Print the log of a part of the environment",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"gateway", "issuer", "serve", "up"},
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: slices.Sorted(maps.Keys(components())),
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on (gateway and issuer)")
 	c.Flags().Int64Var(&tail, "tail", -1, "only the last lines (gateway and issuer); -1 prints all")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		part := components()[args[0]]
+		part, known := components()[args[0]]
+		if !known {
+			return failure.New(failure.Usage, nil, "found %q, expected one of %s", args[0], strings.Join(c.ValidArgs, ", "))
+		}
 		if part.file != "" {
 			return a.printLog(part.file)
 		}

@@ -27,6 +27,9 @@ func run() int {
 	pflag.CommandLine = pflag.NewFlagSet(os.Args[0], pflag.ContinueOnError)
 	root := newRoot(a)
 	c, err := root.ExecuteContextC(ctx)
+	if ctx.Err() != nil {
+		err = interrupted(err)
+	}
 	err = a.explain(usage(c, err))
 	failure.Print(os.Stderr, err)
 	return int(failure.CodeOf(err))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -19,7 +20,10 @@ import (
 )
 
 func newPolicy(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "Check, test, apply and remove SafetyPolicies", Args: cobra.NoArgs}
+	c := &cobra.Command{
+		Use: "policy", Short: "Check, test, apply and remove SafetyPolicies", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	check := &cobra.Command{
 		Use: "check FILE...", Short: "Compile the rules of SafetyPolicies, as the gateway does", Args: cobra.MinimumNArgs(1),
 		Long: `Compile the rules of SafetyPolicies, as the gateway does. The file - is the standard input.
@@ -57,16 +61,17 @@ func (a *app) readPolicies(file string) (policy.File, error) {
 	if file == "-" {
 		read = func(string) ([]byte, error) { return io.ReadAll(a.in) }
 	}
+	look, help := []string{"ls -l " + shellescape.Quote(filepath.Dir(file))}, []string{"aip-dev policy test --help  # what a file may hold"}
 	text, err := read(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return policy.File{}, failure.Wrap(err, failure.NotFound, nil, "read %s", file)
+		return policy.File{}, failure.Wrap(err, failure.NotFound, look, "read %s", file)
 	}
 	if err != nil {
-		return policy.File{}, failure.Wrap(err, failure.Failed, nil, "read %s", file)
+		return policy.File{}, failure.Wrap(err, failure.Failed, look, "read %s", file)
 	}
 	out, err := policy.Read(text)
 	if err != nil {
-		return policy.File{}, failure.Wrap(err, failure.Failed, nil, "%s", file)
+		return policy.File{}, failure.Wrap(err, failure.Failed, help, "%s", file)
 	}
 	return out, nil
 }
@@ -88,7 +93,7 @@ func (a *app) compiled(files []string, tell func(*v1alpha1.SafetyPolicy) error) 
 			return all, err
 		}
 		if len(read[i].Policies)+len(read[i].Resources) == 0 {
-			return all, failure.New(failure.Failed, nil, "%s holds no SafetyPolicy", file)
+			return all, failure.New(failure.Failed, []string{"kubectl explain safetypolicy.spec  # what one looks like"}, "%s holds no SafetyPolicy", file)
 		}
 		all.Resources = append(all.Resources, read[i].Resources...)
 	}
@@ -172,7 +177,7 @@ func (a *app) policiesOf(file string, read policy.File, test *policy.Test) (*pol
 		all, resources = append(all, more.Policies...), append(resources, more.Resources...)
 	}
 	if len(all) == 0 {
-		return nil, failure.New(failure.Failed, nil, "%s names no policies and holds none", file)
+		return nil, failure.New(failure.Failed, []string{"aip-dev policy test --help  # what a file may hold"}, "%s names no policies and holds none", file)
 	}
 	if test.DefaultAction == "" {
 		test.DefaultAction = v1alpha1.ActionAllow

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/klog/v2"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/gateway/client"
@@ -73,9 +71,6 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	if err != nil {
 		return err
 	}
-	// Nothing but the queue writes to the terminal.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
 	decisions, err := a.journal()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -92,7 +93,7 @@ func endpoints(s *session.Session) []environment.Item {
 		{Kind: "endpoint", Name: "gateway", Text: f.Gateway.URL}, {Kind: "endpoint", Name: "issuer", Text: f.Identity.IssuerURL},
 		{Kind: "endpoint", Name: "token", Text: s.TokenURL()},
 	}
-	return append(items, environment.Item{Kind: "endpoint", Name: "kubeconfig", Text: f.Cluster.Kubeconfig, Whole: "export KUBECONFIG=" + f.Cluster.Kubeconfig})
+	return append(items, environment.Item{Kind: "endpoint", Name: "kubeconfig", Text: f.Cluster.Kubeconfig, Whole: "export KUBECONFIG=" + shellescape.Quote(f.Cluster.Kubeconfig)})
 }
 
 // logLines is how much of each log is shown.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/internal/failure"
@@ -26,6 +29,11 @@ func newRoot(a *app) *cobra.Command {
 		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRun: func(c *cobra.Command, _ []string) {
+			if c.Name() != "gateway" { // whose log is for those who run it
+				quiet()
+			}
+		},
 	}
 	root.SetVersionTemplate("aip-dev {{.Version}}\n")
 	root.SetIn(a.in)
@@ -54,6 +62,12 @@ func newRoot(a *app) *cobra.Command {
 	}
 	markRun(root)
 	return root
+}
+
+// quiet keeps what libraries have to say off the terminal: the errors of a command say it in its own words.
+func quiet() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 }
 
 func newVersion(a *app) *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
@@ -230,9 +231,11 @@ func (a *app) printStatus(s status) error {
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, "  "+strings.Join(cells, "\t")) }
 	fmt.Fprintln(&b)
-	row("gateway", s.Gateway)
-	row("issuer", s.Issuer)
-	row("kubectl", "export KUBECONFIG="+s.Kubeconfig)
+	for _, known := range []struct{ name, before, value string }{{"gateway", "", s.Gateway}, {"issuer", "", s.Issuer}, {"kubectl", "export KUBECONFIG=", s.Kubeconfig}} {
+		if known.value != "" { // an environment that was never completely up has not all of them
+			row(known.name, known.before+shellescape.Quote(known.value))
+		}
+	}
 	for _, c := range s.Clients {
 		row("client", c.ID+" ("+c.Role+")")
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,8 +57,11 @@ func newSupportBundle(a *app) *cobra.Command {
 		if file == "" {
 			file = fmt.Sprintf("aip-dev-support-%s-%s.tar.gz", a.name, a.now().UTC().Format("20060102-150405"))
 		}
-		if _, err := os.Stat(file); err == nil {
-			return failure.New(failure.Conflict, []string{"rm " + file}, "%s is there already; nothing was written", file)
+		if info, err := os.Stat(file); err == nil && !info.IsDir() {
+			return failure.New(failure.Conflict, []string{"rm " + shellescape.Quote(file)}, "%s is there already; nothing was written", file)
+		}
+		if err := writable(file, "--file"); err != nil {
+			return err
 		}
 		b, err := a.gather(c.Context())
 		if err != nil {
@@ -67,10 +71,10 @@ func newSupportBundle(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := state.WriteFile(file, data); err != nil {
-			return err
+		if err := state.ReplaceFile(file, data); err != nil {
+			return failure.Wrap(err, failure.Failed, []string{"df -h " + shellescape.Quote(filepath.Dir(file))}, "--file")
 		}
-		return a.print(fmt.Sprintf("%s  (%d files, %d KiB; look through it before you send it: tar -xzOf %s | less)\n", file, len(b.files), len(data)>>10, file)) //nolint:mnd // KiB
+		return a.print(fmt.Sprintf("%s  (%d files, %d KiB; look through it before you send it: tar -xzOf %s | less)\n", file, len(b.files), len(data)>>10, shellescape.Quote(file))) //nolint:mnd // KiB
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -63,6 +64,9 @@ func newToken(a *app) *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("user", "device", "watch")
 	c.MarkFlagsMutuallyExclusive("output", "header", "env", "decode", "copy", "watch")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := o.check(c); err != nil {
+			return err
+		}
 		s, err := a.open(c.Context())
 		if err != nil {
 			return err
@@ -75,6 +79,10 @@ func newToken(a *app) *cobra.Command {
 			mint = func() (token.Token, error) { return a.personal(c.Context(), s, args[0], o) }
 		}
 		t, err := mint()
+		var unknown *session.UnknownClientError
+		if slip := meant(c, args[0]); errors.As(err, &unknown) && len(slip) > 0 {
+			return failure.Wrap(err, failure.NotFound, append(slip, a.command("agent list")), "")
+		}
 		if err != nil {
 			return err
 		}
@@ -82,6 +90,21 @@ func newToken(a *app) *cobra.Command {
 	}
 	c.AddCommand(newTokenInspect(a), newTokenVerify(a), newTokenWhy(a), newTokenBreak(a), newTokenMatrix(a))
 	return c
+}
+
+// check refuses flags that would change nothing: who gives them expects something of them.
+func (o tokenOptions) check(c *cobra.Command) error {
+	set := func(name string) bool { return c.Flags().Changed(name) }
+	switch {
+	case set("shell") && !o.env && o.format != formatEnv:
+		return failure.New(failure.Usage, []string{c.CommandPath() + " CLIENT --env --shell " + o.shell}, "--shell is the syntax of --env, and that was not given")
+	case set("password-file") && o.user == "":
+		return failure.New(failure.Usage, nil, "--password-file is the password of --user, and that was not given")
+	case set("user") && o.user == "":
+		return failure.New(failure.Usage, nil, "--user is empty, expected the name of a person")
+	default:
+		return nil
+	}
 }
 
 // giveToken prints a token in the form that was asked for.
@@ -168,18 +191,27 @@ func (a *app) mint(c *cobra.Command, s *session.Session, id, secretFile string, 
 
 const maxSecret = 4 << 10
 
-// readSecret returns the first line of a file, or of the standard input for "-".
+// readSecret returns the client secret that --secret-file names.
 func (a *app) readSecret(path string) (string, error) {
-	data, err := a.readFile(path, "--secret-file", maxSecret)
+	return a.readLine(path, "--secret-file", "a client secret")
+}
+
+// readLine returns the first line of a file that a flag names, or of the standard input for "-". what says what it has to be.
+func (a *app) readLine(path, flag, what string) (string, error) {
+	data, err := a.readFile(path, flag, maxSecret)
 	if err != nil {
 		return "", err
 	}
-	secret, _, _ := strings.Cut(string(data), "\n")
-	secret = strings.TrimSuffix(secret, "\r")
-	if secret == "" {
-		return "", failure.New(failure.Usage, nil, "%s is empty, expected a client secret on its first line", path)
+	line, _, _ := strings.Cut(string(data), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	if line == "" {
+		from := path
+		if path == "-" {
+			from = "the standard input"
+		}
+		return "", failure.New(failure.Usage, nil, "%s is empty, expected %s on its first line", from, what)
 	}
-	return secret, nil
+	return line, nil
 }
 
 // printable text of a token's header for people: its fields in a fixed order, unknown ones not at all.

@@ -41,9 +41,11 @@ func newTokenBreak(a *app) *cobra.Command {
 		Short: "Print a token that is wrong in one way, for tests of what refuses it",
 		Long: "Print a token that is wrong in one way and otherwise like one of the client, for tests of what refuses it. No key of\n" +
 			"the issuer is touched. The kinds, with the rows of `token why`:\n\n" + text.String(),
-		Example:   "  aip-dev token break aud | aip-dev token why",
-		Args:      cobra.RangeArgs(1, 2),
-		ValidArgs: kinds,
+		Example: "  aip-dev token break aud | aip-dev token why",
+		Args:    cobra.RangeArgs(1, 2),
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return [][]string{kinds, a.clients(c), nil}[min(len(args), 2)], cobra.ShellCompDirectiveNoFileComp
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(kinds, args[0]) {

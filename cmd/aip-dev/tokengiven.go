@@ -7,9 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/aip-dev/aip-dev/internal/failure"
 	"github.com/aip-dev/aip-dev/internal/session"
@@ -41,21 +42,10 @@ func (a *app) sameToken(g given, command string) string {
 	case g.client != "":
 		return a.command(command + " " + g.client)
 	case g.file != "":
-		return a.command(command + " --file " + shellWord(g.file))
+		return a.command(command + " --file " + shellescape.Quote(g.file))
 	default:
 		return a.command(command) + " < FILE"
 	}
-}
-
-// shellWord returns a path as a word of a shell, in quotes where it needs them.
-func shellWord(path string) string {
-	special := func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@", r)
-	}
-	if !strings.ContainsFunc(path, special) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // givenToken returns the token that a command line names: a client of the environment, a file, or the standard input. A
@@ -120,14 +110,42 @@ func (a *app) readFile(path, flag string, most int64) ([]byte, error) {
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, failure.Wrap(err, failure.Usage, []string{"ls -l " + shellWord(filepath.Dir(path))}, "%s", flag)
+			return nil, unreadableFile(err, path, flag)
 		}
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file
 	}
 	data, err := io.ReadAll(io.LimitReader(in, most+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+	switch {
+	case err != nil && path != "-":
+		return nil, unreadableFile(err, path, flag) // such as a folder
+	case err != nil:
+		return nil, fmt.Errorf("read the standard input: %w", err)
 	}
 	return data, nil
+}
+
+// writable returns an error when a file that a flag names cannot be made where it is wanted, before anything is done for it.
+func writable(path, flag string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return failure.New(failure.Usage, nil, "%s: %s is a folder, expected a file", flag, path)
+	}
+	folder := filepath.Dir(path)
+	look := []string{"ls -ld " + shellescape.Quote(folder)}
+	info, err := os.Stat(folder)
+	switch {
+	case err != nil:
+		return failure.Wrap(err, failure.Usage, look, "%s: the folder of %s is not there", flag, path)
+	case !info.IsDir():
+		return failure.New(failure.Usage, look, "%s: %s is no folder", flag, folder)
+	}
+	if err := unix.Access(folder, unix.W_OK); err != nil {
+		return failure.Wrap(err, failure.Usage, look, "%s: nothing can be written into %s", flag, folder)
+	}
+	return nil
+}
+
+// unreadableFile is the error about a file that a flag names.
+func unreadableFile(err error, path, flag string) error {
+	return failure.Wrap(err, failure.Usage, []string{"ls -l " + shellescape.Quote(filepath.Dir(path))}, "%s", flag)
 }

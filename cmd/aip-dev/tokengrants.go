@@ -41,7 +41,7 @@ func (a *app) personal(ctx context.Context, s *session.Session, id string, o tok
 		t, err := a.device(ctx, identity, request, grants)
 		return t, a.explainPersonal(id, "--device", err)
 	}
-	password, err := a.readSecret(o.passwordFile)
+	password, err := a.readLine(o.passwordFile, "--password-file", "the password of "+o.user)
 	if err != nil {
 		return token.Token{}, err
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -99,7 +101,11 @@ func (a *app) tellInspected(seen inspected, format string) error {
 	if err := show(seen); err != nil || seen.Verified {
 		return err
 	}
-	return failure.New(failure.Usage, []string{a.sameToken(seen.given, "token why"), a.sameToken(seen.given, "token verify --issuer-url URL")}, "NOT VERIFIED: %s", seen.NotVerified)
+	next := []string{a.sameToken(seen.given, "token why")}
+	if !strings.HasPrefix(seen.NotVerified, token.ErrUnsigned.Error()) {
+		next = append(next, a.sameToken(seen.given, "token verify --issuer-url URL")+"  # when you know whose keys count")
+	}
+	return failure.New(failure.Usage, next, "NOT VERIFIED: %s", seen.NotVerified)
 }
 
 // unreadable gives the errors of token.Decode the status of wrong input.
@@ -119,9 +125,16 @@ func (a *app) examined(ctx context.Context, g given, from source) (inspected, er
 		return inspected{}, a.unreadable(err, g)
 	}
 	i := inspected{given: g, Header: d.Header, Claims: d.Claims, Provider: token.Recognise(d).Title, decoded: d}
+	raw := token.Clean(g.raw)
 	keys, err := a.keysOf(ctx, d, from)
+	if errors.As(err, new(*failure.Error)) {
+		return inspected{}, err // what the command line names cannot be used
+	}
+	if unsigned := token.Signed(raw); unsigned != nil {
+		err = unsigned // whatever keys there are
+	}
 	if err == nil {
-		err = keys.Verify(token.Clean(g.raw))
+		err = keys.Verify(raw)
 	}
 	if err != nil {
 		i.NotVerified = err.Error()
@@ -143,6 +156,9 @@ func (a *app) keysOf(ctx context.Context, d token.Decoded, from source) (token.K
 		}
 		return token.ReadKeys(data, from.keys)
 	case from.issuer != "":
+		if u, err := url.Parse(from.issuer); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return token.Keys{}, failure.New(failure.Usage, nil, "--issuer-url is %q, expected http(s)://HOST/PATH, as in the token's iss claim", from.issuer)
+		}
 		if from.session != nil && ofEnvironment(from.session.Facts.Identity, from.issuer) {
 			client = doctor.Reach(from.session.Facts.Identity)
 		}
@@ -183,6 +199,8 @@ func (a *app) faults(d token.Decoded, keys token.Keys, from source) []string {
 	var faults []string
 	now := a.now()
 	switch nbf := timeOf(d, "nbf"); {
+	case d.Odd() != "":
+		faults = append(faults, d.Odd())
 	case d.Expiry.IsZero():
 		faults = append(faults, "it has no exp, so it would count for ever")
 	case !now.Before(d.Expiry):
@@ -254,12 +272,12 @@ func newTokenVerify(a *app) *cobra.Command {
 		Long: "Verify a token: its signature with the keys of the environment's issuer, of --issuer-url or of the file --jwks, its\n" +
 			"issuer, its times and, with --audience, whom it is for. Exit status 0 means that all holds, 3 that something does not,\n" +
 			"2 that it cannot be read, and 1 that the keys cannot be had.",
-	}, &from, a.tellVerified)
+	}, &from, func(seen inspected, format string) error { return a.tellVerified(seen, from, format) })
 	c.Flags().StringVar(&from.audience, "audience", "", "value that aud must contain")
 	return c
 }
 
-func (a *app) tellVerified(seen inspected, format string) error {
+func (a *app) tellVerified(seen inspected, from source, format string) error {
 	if format == formatJSON {
 		if err := a.printJSON(seen); err != nil {
 			return err
@@ -268,8 +286,12 @@ func (a *app) tellVerified(seen inspected, format string) error {
 	next := []string{a.sameToken(seen.given, "token why") + "  # what the gateway says to it, and what helps"}
 	switch {
 	case !seen.Verified && strings.HasPrefix(seen.NotVerified, token.ErrNoKeys.Error()):
+		if from.issuer != "" {
+			next = []string{"curl -v " + shellescape.Quote(token.IssuerOf(from.issuer)+"/.well-known/openid-configuration")}
+		}
 		return failure.New(failure.Failed, next, "not verified: %s", seen.NotVerified)
 	case !seen.Verified:
+		next = append(next, a.sameToken(seen.given, "token verify --issuer-url URL")+"  # when you know whose keys count")
 		return failure.New(failure.Refused, next, "not verified: %s", seen.NotVerified)
 	case len(seen.Faults) > 0:
 		return failure.New(failure.Refused, next, "the signature is right, but %s", strings.Join(seen.Faults, ", and "))

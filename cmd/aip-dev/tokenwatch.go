@@ -26,10 +26,16 @@ const (
 // the new one; nobody else may read the file.
 func (a *app) watchToken(c *cobra.Command, s *session.Session, id string, o tokenOptions) error {
 	ctx, written := c.Context(), false
+	if o.secretFile == "-" {
+		return failure.New(failure.Usage, nil, "--watch needs the secret again and again, expected --secret-file FILE and not the standard input")
+	}
+	if err := writable(o.watch, "--watch"); err != nil {
+		return err
+	}
 	for {
 		t, err := a.mint(c, s, id, o.secretFile, written || o.fresh)
 		if err == nil {
-			err = state.WriteFile(o.watch, []byte(t.Raw+"\n"))
+			err = state.ReplaceFile(o.watch, []byte(t.Raw+"\n"))
 		}
 		wait := watchRetry
 		switch {
@@ -46,9 +52,6 @@ func (a *app) watchToken(c *cobra.Command, s *session.Session, id string, o toke
 				token.Relative(t.Expiry.Sub(a.now())), token.Relative(wait)); err != nil {
 				return fmt.Errorf("write to the standard error: %w", err)
 			}
-		}
-		if o.secretFile == "-" {
-			return failure.New(failure.Usage, nil, "--watch needs the secret again and again, expected --secret-file FILE and not the standard input")
 		}
 		if !sleep(ctx, wait) {
 			return nil // interrupted, which is how it ends

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
-	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/doctor"
@@ -74,6 +75,9 @@ func newTokenWhy(a *app) *cobra.Command {
 		if len(args) > 1 {
 			return failure.New(failure.Usage, []string{c.CommandPath() + " --help"}, "found %d arguments, expected at most one: a client of the environment", len(args))
 		}
+		if o.lasts < 0 {
+			return failure.New(failure.Usage, nil, "--for is %s, expected a duration such as 5m", o.lasts)
+		}
 		g, err := a.givenToken(c, args, o.file, o.fresh)
 		if err != nil {
 			return err
@@ -96,15 +100,18 @@ func (a *app) explainToken(ctx context.Context, g given, o whyOptions) (why.Repo
 	if err != nil {
 		return why.Report{}, err
 	}
+	if (o.action != "" || o.request != "") && g.session == nil {
+		return why.Report{}, g.closed // it is the environment that knows requests and what governs a target
+	}
 	q.For = o.lasts
 	q.Need = map[string]authz.Need{toSubmit: authz.Agent, toDecide: authz.Reviewer}[o.to]
-	if o.action != "" && g.session != nil {
+	if o.action != "" {
 		q.Need = authz.Agent
 		if err := intend(ctx, g.session, o, &q); err != nil {
 			return why.Report{}, err
 		}
 	}
-	if o.request != "" && g.session != nil {
+	if o.request != "" {
 		if q.Request, err = readRequest(ctx, g.session, o.namespace, o.request); err != nil {
 			return why.Report{}, err
 		}
@@ -139,12 +146,12 @@ func (a *app) refusedMint(g given) why.Report {
 // question returns what is known of the gateway that a token is for: that of the environment, unless flags name another.
 func (a *app) question(ctx context.Context, g given, flags []string) (why.Question, error) {
 	if len(flags) > 0 {
-		options, err := gateway.FromArgs(flags)
+		options, err := foreignGateway(flags)
 		if err != nil {
-			return why.Question{}, failure.Wrap(err, failure.Usage, []string{"aip-dev gateway --help"}, "")
+			return why.Question{}, err
 		}
 		return why.Question{
-			Raw: g.raw, Gateway: options, HTTP: why.Reach(options.OIDC.IssuerURL, "", issuerLimit), Fixes: foreignFixes(options.OIDC.IssuerURL), Now: a.now,
+			Raw: g.raw, Gateway: options, HTTP: why.Reach(options.OIDC.IssuerURL, "", issuerLimit), Fixes: foreignFixes(options), Now: a.now,
 		}, nil
 	}
 	if g.session == nil {
@@ -153,26 +160,6 @@ func (a *app) question(ctx context.Context, g given, flags []string) (why.Questi
 	q, err := doctor.Ask(ctx, g.session, g.raw, g.client, a.command)
 	q.Now = a.now
 	return q, err
-}
-
-// foreignFixes are the commands for a gateway that is no part of an environment.
-func foreignFixes(issuer string) why.Fixes {
-	set := check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set gateway.auth.KEY=VALUE"}
-	return why.Fixes{
-		Mint: check.Fix{Command: "curl -s ISSUER-TOKEN-URL -d grant_type=client_credentials -d client_id=ID -d client_secret=@FILE  # get another token"},
-		Trust: func(gateway bool) check.Fix {
-			if gateway {
-				return check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set-file gateway.auth.oidcCA=issuer-ca.pem"}
-			}
-			return why.TrustHere()
-		},
-		Issuer: check.Fix{Command: "curl -v " + strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"}, Configure: set,
-		Role: func(id, role string) check.Fix {
-			return check.Fix{Command: "helm upgrade aip-k8s charts/aip-k8s --reuse-values --set gateway.auth." + role + "Subjects=" + id}
-		},
-		Restart: check.Fix{Command: "kubectl rollout restart deployment/aip-k8s-gateway -n aip-k8s-system"},
-		Clock:   check.Fix{Command: "sudo timedatectl set-ntp true"},
-	}
 }
 
 // readRequest returns a request as Kubernetes keeps it.
@@ -238,9 +225,9 @@ func whyText(g given, r why.Report) string {
 		if r.Provider.Note != "" {
 			note = " (" + r.Provider.Note + ")"
 		}
-		fmt.Fprintf(&b, "\nFor tokens of %s%s a gateway needs:\n", r.Provider.Title, note)
+		fmt.Fprintf(&b, "\nFor tokens of %s%s a gateway needs:\n", cmp.Or(r.Provider.Title, "this issuer"), note)
 		for _, flag := range flags {
-			fmt.Fprintf(&b, "  %s\n", safetext.Line(flag))
+			fmt.Fprintf(&b, "  %s\n", safetext.Line(shellescape.Quote(flag))) // nobody vouches for the values, and people copy them
 		}
 	}
 	return b.String()

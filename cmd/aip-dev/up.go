@@ -67,7 +67,7 @@ func (o *upOptions) bind(f *pflag.FlagSet) {
 	f.IntVar(&o.ports.Issuer, "issuer-port", 0, "port of the issuer on this machine (default: 8090, or the next free one)")
 	f.StringVar(&o.images.Node, "node-image", "", "image of a kind node (default: that of the kind library)")
 	f.StringVar(&o.images.Gateway, "gateway-image", "", "image of the gateway in containers (default: made of this program)")
-	f.StringVar(&o.bundle, "bundle", "", "file of `aip-dev bundle create` with all images of a kind cluster; nothing is pulled")
+	f.StringVar(&o.bundle, "bundle", "", "`FILE` of aip-dev bundle create with all images of a kind cluster; nothing is pulled")
 	f.Var(&choice{&o.database, []string{bootstrap.DatabaseMemory, bootstrap.DatabasePostgres}}, "keycloak-database", "where Keycloak keeps its realms; memory forgets them with its pod")
 	o.shared.bind(f)
 	f.DurationVar(&o.limit, "timeout", 0, "how long a part may take to become ready (default: 30s embedded, else 5m)")

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+	"golang.org/x/sys/unix"
+
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/daemon"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
@@ -19,8 +22,12 @@ import (
 
 // state asks whether what the environment remembers can be read, and by nobody else.
 func (d *doctor) state() check.Check {
-	return check.Check{ID: "state", Group: machine.Group, Question: "can the state folder be read, and by nobody else", Ask: func(context.Context) check.Answer {
+	return check.Check{ID: "state", Group: machine.Group, Question: "can the state folder be read and written, and by nobody else", Ask: func(context.Context) check.Answer {
+		writable := unix.Access(machine.Existing(d.Folder.Path), unix.W_OK)
+		elsewhere := check.Fix{Command: "export XDG_STATE_HOME=DIR  # a folder that you can write"}
 		switch {
+		case errors.Is(d.loaded, state.ErrNotThere) && writable != nil:
+			return check.Failed(elsewhere, "there is no environment %s, and none can be made in %s: %v", d.Folder.Name, machine.Existing(d.Folder.Path), writable)
 		case errors.Is(d.loaded, state.ErrNotThere):
 			return check.Skipped("there is no environment %s yet; `%s` makes one", d.Folder.Name, d.Command("up"))
 		case errors.Is(d.loaded, state.ErrNewer):
@@ -28,14 +35,16 @@ func (d *doctor) state() check.Check {
 		case errors.Is(d.loaded, state.ErrDamaged):
 			return check.Failed(d.up(), "%v", d.loaded)
 		case d.loaded != nil:
-			return check.Failed(check.Fix{Command: "export XDG_STATE_HOME=DIR  # a folder that you can write"}, "%v", d.loaded)
+			return check.Failed(elsewhere, "%v", d.loaded)
+		case writable != nil:
+			return check.Failed(check.Fix{Command: "ls -ld " + shellescape.Quote(d.Folder.Path)}, "the state folder cannot be written: %v", writable)
 		}
 		open, err := openToOthers(d.Folder.Path)
 		if err != nil {
-			return check.Failed(check.Fix{Command: "ls -la " + d.Folder.Path}, "%v", err)
+			return check.Failed(check.Fix{Command: "ls -la " + shellescape.Quote(d.Folder.Path)}, "%v", err)
 		}
 		if len(open) > 0 {
-			return check.Differ(check.Fix{Command: "chmod -R go-rwx " + d.Folder.Path}, "nobody else may read it", strings.Join(open, ", "), "others may read what the environment keeps")
+			return check.Differ(check.Fix{Command: "chmod -R go-rwx " + shellescape.Quote(d.Folder.Path)}, "nobody else may read it", strings.Join(open, ", "), "others may read what the environment keeps")
 		}
 		return check.OK("%s", d.Folder.Path)
 	}}
@@ -106,6 +115,9 @@ func (d *doctor) holds(ctx context.Context) bool {
 func (d *doctor) ports() check.Check {
 	return check.Check{ID: "ports", Group: groupPlace, Question: "are the environment's ports its own", Needs: []string{"engine"}, Ask: func(ctx context.Context) check.Answer {
 		c := d.facts.Cluster
+		if c.GatewayPort == 0 {
+			return check.Skipped("none was given to it yet")
+		}
 		text := fmt.Sprintf("gateway %d, issuer %d", c.GatewayPort, c.IssuerPort)
 		kind := d.kind() == bootstrap.ClusterKind
 		if !kind && !d.facts.Cluster.Served() || d.holds(ctx) {
@@ -150,6 +162,8 @@ func (d *doctor) process() check.Check {
 			return check.Failed(start, "it is stopped: its process does not run")
 		case status.State == daemon.Stopping:
 			return check.Failed(start, "process %d was told to end and is about to", status.PID)
+		case status.State != daemon.Usable && d.facts.Cluster.Kubeconfig == "":
+			return check.Failed(d.up(), "process %d is %s, and `up` did not wait for it", status.PID, status.State)
 		case status.State != daemon.Usable:
 			return check.Failed(check.Fix{Command: d.Command("logs serve")}, "process %d is %s", status.PID, status.State)
 		default:
@@ -180,6 +194,9 @@ func (d *doctor) api() check.Check {
 		fix = d.kubectl("version")
 	}
 	return check.Check{ID: "api", Group: groupPlace, Question: "does the Kubernetes API answer", Needs: []string{"process"}, Limit: soon, Silence: fix, Ask: func(ctx context.Context) check.Answer {
+		if d.facts.Cluster.Kubeconfig == "" {
+			return check.Failed(d.up(), "`up` did not come so far that it is known where the API server is")
+		}
 		nodes, ready, err := d.inspect.Ready(ctx)
 		switch {
 		case err != nil:

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
 	"github.com/aip-dev/aip-dev/bootstrap/steps"
@@ -83,21 +85,21 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 	}
 	return why.Fixes{
 		Mint:   check.Fix{Command: command("token " + client + " --fresh"), Repair: check.RepairTokens},
-		Issuer: issuer, Configure: up, Other: func(request string) check.Fix { return otherReviewer(s, client, request, command) },
+		Issuer: issuer, Foreign: s.Facts.Identity.External, Configure: up, Other: func(request string) check.Fix { return otherReviewer(s, client, request, command) },
 		Trust:  func(gateway bool) check.Fix { return trust(s, gateway) },
 		Name:   func(found string) check.Fix { return rename(s, found, command) },
 		Govern: func(name, patch string) check.Fix { return govern(s, name, patch) },
 		Set:    func(value, to string) check.Fix { return setValue(s, value, to) },
 		Role: func(id, role string) check.Fix {
-			return check.Fix{Command: command("agent add " + id + " --role " + role)}
+			return check.Fix{Command: command("agent add " + shellescape.Quote(id) + " --role " + role)}
 		},
 		Register: func(reg *v1alpha1.AgentRegistration, patch string) check.Fix {
-			return kubectl(s, "patch agentregistration "+reg.Name+" -n "+reg.Namespace+" --type=merge -p '"+patch+"'")
+			return kubectl(s, "patch agentregistration "+reg.Name+" -n "+reg.Namespace+" --type=merge -p "+shellescape.Quote(patch))
 		},
 		Approve: func(reg *v1alpha1.AgentRegistration) check.Fix { return approve(s, reg, command) },
 		Again: func(reg *v1alpha1.AgentRegistration) check.Fix {
 			fix := kubectl(s, "delete agentregistration "+reg.Name+" -n "+reg.Namespace)
-			fix.Command += " && " + command("agent add "+reg.Spec.AgentIdentity)
+			fix.Command += " && " + command("agent add "+shellescape.Quote(reg.Spec.AgentIdentity))
 			return fix
 		},
 		Restart: kubectl(s, "rollout restart deployment -n "+s.Facts.Gateway.Namespace+" -l app.kubernetes.io/component=gateway"),
@@ -111,7 +113,7 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 func otherReviewer(s *session.Session, client, request string, command func(string) string) check.Fix {
 	for _, c := range s.Facts.Identity.Clients {
 		if c.Role == bootstrap.RoleReviewer && c.ID != client {
-			return check.Fix{Command: command("request approve " + request + " --as " + c.ID)}
+			return check.Fix{Command: command("request approve " + shellescape.Quote(request) + " --as " + c.ID)}
 		}
 	}
 	return check.Fix{Command: command("agent add NAME --role reviewer")}
@@ -125,7 +127,7 @@ func approve(s *session.Session, reg *v1alpha1.AgentRegistration, command func(s
 
 // askIssuerYourself is all that can be done here about a provider that somebody else runs.
 func askIssuerYourself(s *session.Session) check.Fix {
-	return check.Fix{Command: "curl -v " + strings.TrimSuffix(s.Facts.Identity.IssuerURL, "/") + "/.well-known/openid-configuration  # and tell those who run it"}
+	return check.Fix{Command: "curl -v " + shellescape.Quote(strings.TrimSuffix(s.Facts.Identity.IssuerURL, "/")+"/.well-known/openid-configuration") + "  # and tell those who run it"}
 }
 
 // trust is the command that makes this machine, or the gateway, trust the authority of the issuer's certificate.
@@ -152,18 +154,18 @@ func rename(s *session.Session, found string, command func(string) string) check
 
 // kubectl is a fix that is a command of kubectl in an environment's cluster.
 func kubectl(s *session.Session, line string) check.Fix {
-	return check.Fix{Command: "kubectl --kubeconfig " + s.Facts.Cluster.Kubeconfig + " " + line}
+	return check.Fix{Command: "kubectl --kubeconfig " + shellescape.Quote(s.Facts.Cluster.Kubeconfig) + " " + line}
 }
 
 // upgrade is the command, in the form of the guide, that changes values of the gateway's chart.
 func upgrade(s *session.Session) string {
 	return "helm upgrade " + s.Facts.Gateway.Release + " charts/aip-k8s -n " + s.Facts.Gateway.Namespace +
-		" --kubeconfig " + s.Facts.Cluster.Kubeconfig + " --reuse-values"
+		" --kubeconfig " + shellescape.Quote(s.Facts.Cluster.Kubeconfig) + " --reuse-values"
 }
 
 // setValue is the command that sets a value of the gateway's chart below gateway.
 func setValue(s *session.Session, value, to string) check.Fix {
-	return check.Fix{Command: upgrade(s) + " --set gateway." + value + "=" + to}
+	return check.Fix{Command: upgrade(s) + " " + why.SetOption(value, to)}
 }
 
 // govern is the command that changes or shows a GovernedResource.
@@ -171,5 +173,5 @@ func govern(s *session.Session, name, patch string) check.Fix {
 	if name == "" || patch == "" {
 		return kubectl(s, "get governedresources -o custom-columns=NAME:.metadata.name,PATTERN:.spec.uriPattern")
 	}
-	return kubectl(s, "patch governedresource "+name+" --type=json -p '"+patch+"'")
+	return kubectl(s, "patch governedresource "+name+" --type=json -p "+shellescape.Quote(patch))
 }

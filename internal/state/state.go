@@ -153,18 +153,26 @@ func (f Folder) Save(facts bootstrap.Facts) error {
 	return WriteFile(f.factsFile(), append(data, '\n'))
 }
 
-// WriteFile writes data to path (0600) so that a reader sees the old file or the new one.
+// WriteFile writes data to a file of a state folder, as ReplaceFile does. The error is ErrUnusable.
 func WriteFile(path string, data []byte) error {
+	if err := ReplaceFile(path, data); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	return nil
+}
+
+// ReplaceFile writes data to path (0600) so that a reader sees the old file or the new one.
+func ReplaceFile(path string, data []byte) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnusable, err)
+		return err //nolint:wrapcheck // it names the file
 	}
 	_, err = temporary.Write(data)
 	if err = errors.Join(err, temporary.Close()); err == nil {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnusable, errors.Join(err, os.Remove(temporary.Name())))
+		return errors.Join(err, os.Remove(temporary.Name()))
 	}
 	return nil
 }

@@ -61,6 +61,8 @@ func Decode(raw string) (Decoded, error) {
 	switch parts := strings.Count(text, ".") + 1; {
 	case text == "":
 		return Decoded{}, ErrEmpty
+	case !utf8.ValidString(raw):
+		return Decoded{}, fmt.Errorf("%w: found %s", ErrNotJWT, NoText(raw))
 	case strings.HasPrefix(text, "{"):
 		return Decoded{}, fmt.Errorf("%w: found JSON, expected the value of its access_token alone", ErrNotJWT)
 	case len(text) > maxToken:
@@ -118,16 +120,93 @@ func object(name, part string) (map[string]any, error) {
 	case !utf8.Valid(blob):
 		return nil, fmt.Errorf("%w: the %s is not UTF-8 text", ErrMalformed, name)
 	}
-	var m map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(blob))
 	decoder.UseNumber()
-	if err := decoder.Decode(&m); err != nil || m == nil {
+	m, twice, err := fields(decoder)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%w: the %s is not a JSON object", ErrMalformed, name)
+	case twice != "":
+		return nil, fmt.Errorf("%w: the %s has %q twice", ErrMalformed, name, twice)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: something follows the JSON object of the %s", ErrMalformed, name)
 	}
 	return m, nil
+}
+
+// fields reads a JSON object and names a field that is there twice: whoever reads such a token may take the one or the other.
+func fields(decoder *json.Decoder) (m map[string]any, twice string, err error) {
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return nil, "", errors.Join(ErrMalformed, err)
+	}
+	m = map[string]any{}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return nil, "", err //nolint:wrapcheck // the caller says which part it is
+		}
+		name, _ := key.(string) // keys are
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, "", err //nolint:wrapcheck // the caller says which part it is
+		}
+		if _, there := m[name]; there {
+			twice = name
+		}
+		m[name] = value
+	}
+	_, err = decoder.Token() // its end
+	return m, twice, err     //nolint:wrapcheck // the caller says which part it is
+}
+
+// NoText says what bytes are that are no UTF-8 text. Windows PowerShell writes UTF-16 into files.
+func NoText(raw string) string {
+	if strings.HasPrefix(raw, "\xff\xfe") || strings.HasPrefix(raw, "\xfe\xff") {
+		return "UTF-16, which Windows PowerShell writes into files, and no UTF-8 text"
+	}
+	return "bytes that are no UTF-8 text"
+}
+
+// Odd says which of the claims that RFC 7519 section 4.1 describes has another kind of value than it says, "" when none has.
+func (d Decoded) Odd() string {
+	for _, name := range []string{"iss", "sub", "jti"} {
+		if v := d.Claims[name]; v != nil && !is[string](v) {
+			return fmt.Sprintf("its %s is %s, expected a string", name, kindOf(v))
+		}
+	}
+	if list, several := d.Claims["aud"].([]any); several && len(texts(list)) < len(list) {
+		return "its aud is an array with something else than strings in it"
+	} else if v := d.Claims["aud"]; v != nil && !several && !is[string](v) {
+		return fmt.Sprintf("its aud is %s, expected a string or an array of strings", kindOf(v))
+	}
+	for _, name := range []string{"exp", "nbf", "iat"} {
+		if v := d.Claims[name]; v != nil && date(v).IsZero() {
+			return fmt.Sprintf("its %s is %s that is no time, expected a number of seconds since 1970", name, kindOf(v))
+		}
+	}
+	return ""
+}
+
+func is[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
+}
+
+// kindOf names the kind of a value of JSON.
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case json.Number:
+		return "a number"
+	case bool:
+		return "a truth value"
+	case []any:
+		return "an array"
+	default:
+		return "an object"
+	}
 }
 
 // texts reads a string or an array of strings.

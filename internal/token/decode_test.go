@@ -111,7 +111,9 @@ func TestDecodeRefusals(t *testing.T) {
 		"more after payload":  {join(`{}`, `{}]`, ""), token.ErrMalformed, "follows"},
 		"payload not UTF-8":   {join(`{}`, "{\"a\":\"\xff\"}", ""), token.ErrMalformed, "not UTF-8"},
 		"empty header":        {"." + parts[1] + ".", token.ErrMalformed, "header is empty"},
-		"not even characters": {"\xff\xfe.\x80.\x81", token.ErrMalformed, ""},
+		"a claim twice":       {join(`{}`, `{"iss":"a","iss":"b"}`, ""), token.ErrMalformed, `payload has "iss" twice`},
+		"not even characters": {"\xff.\x80.\x81", token.ErrNotJWT, "no UTF-8 text"},
+		"UTF-16":              {"\xff\xfee\x00y\x00", token.ErrNotJWT, "PowerShell"},
 	}
 	for name, tt := range tests {
 		_, err := token.Decode(tt.raw)

@@ -94,18 +94,33 @@ func get(ctx context.Context, h *http.Client, from string) ([]byte, error) {
 	return body, nil
 }
 
-// Verify says whether one of the keys signed raw, which is as Clean returns it. The error is ErrUnsigned, ErrNoKey or
-// ErrForged, or one of Decode's. Times and receivers are not looked at.
-func (k Keys) Verify(raw string) error {
+// Signed returns ErrUnsigned for a token that no key can verify, and nil for one that some key may. raw is as Clean returns it.
+func Signed(raw string) error {
+	_, err := parse(raw)
+	return err
+}
+
+// parse reads a token that is signed by an algorithm with public keys.
+func parse(raw string) (*jwt.JSONWebToken, error) {
 	d, err := Decode(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parsed, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{
 		jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA,
 	})
 	if err != nil {
-		return fmt.Errorf("%w: algorithm %q", ErrUnsigned, fmt.Sprint(d.Header["alg"]))
+		return nil, fmt.Errorf("%w: algorithm %q", ErrUnsigned, fmt.Sprint(d.Header["alg"]))
+	}
+	return parsed, nil
+}
+
+// Verify says whether one of the keys signed raw, which is as Clean returns it. The error is ErrUnsigned, ErrNoKey or
+// ErrForged, or one of Decode's. Times and receivers are not looked at.
+func (k Keys) Verify(raw string) error {
+	parsed, err := parse(raw)
+	if err != nil {
+		return err
 	}
 	id := parsed.Headers[0].KeyID
 	named := false

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/shirou/gopsutil/v4/disk"
 	"github.com/shirou/gopsutil/v4/mem"
 
@@ -54,22 +55,26 @@ func Memory(l Limits) check.Check {
 	}}
 }
 
+// Existing returns the folder, or the nearest one above it that is there.
+func Existing(folder string) string {
+	for {
+		if _, err := os.Stat(folder); err == nil || folder == filepath.Dir(folder) {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
 // Disk asks whether the disk of a folder has room. A folder that is not there yet is on the disk of the one above it; one that
 // cannot be seen is on another machine.
 func Disk(folder string, l Limits) check.Check {
 	return check.Check{ID: "disk", Group: Group, Question: "is there room on the disk", Ask: func(ctx context.Context) check.Answer {
-		at := folder
-		for {
-			if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
-				break
-			}
-			at = filepath.Dir(at)
-		}
+		at := Existing(folder)
 		usage, err := disk.UsageWithContext(ctx, at)
 		if err != nil {
 			return check.Skipped("the disk of %s cannot be looked at from here", folder)
 		}
-		return enough(l, usage.Free, fmt.Sprintf("%d MiB disk free", usage.Free/Mebibyte), check.Fix{Command: "du -xh -d 2 " + at + " | sort -h | tail  # what takes it"})
+		return enough(l, usage.Free, fmt.Sprintf("%d MiB disk free", usage.Free/Mebibyte), check.Fix{Command: "du -xh -d 2 " + shellescape.Quote(at) + " | sort -h | tail  # what takes it"})
 	}}
 }
 

@@ -1,6 +1,7 @@
 package why
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,7 +40,7 @@ func (r *replay) explain(err error) (string, check.Answer) {
 	case errors.Is(err, authn.ErrAlgorithm):
 		return RowAlgorithm, check.Differ(fixes.Mint, expected, found, "%s", r.algorithm(found))
 	case errors.Is(err, authn.ErrAudience):
-		return RowAudience, check.Differ(fixes.Issuer, expected, found, "aud does not name the gateway: %s", r.audienceAdvice())
+		return RowAudience, check.Differ(r.audienceFix(), expected, found, "aud does not name the gateway: %s", r.audienceAdvice())
 	case errors.Is(err, authn.ErrExpired), errors.Is(err, authn.ErrNotYetValid), errors.Is(err, authn.ErrNoExpiry):
 		return RowTimes, r.times(err)
 	case errors.Is(err, authn.ErrKeyUnknown):
@@ -76,9 +77,9 @@ func (r *replay) shape() check.Answer {
 	case errors.Is(err, token.ErrNotJWT):
 		return check.Differ(r.Fixes.Mint, "a signed JWT of 3 parts", parts(strings.Count(r.clean, ".")+1), "%s", firstLine(err.Error()))
 	case err != nil:
-		return check.Differ(r.Fixes.Mint, "a signed JWT", "a part of one", "%s", firstLine(err.Error()))
+		return check.Failed(r.Fixes.Mint, "%s", firstLine(err.Error()))
 	default:
-		return check.Failed(r.Fixes.Mint, "the token cannot be read: its header or its claims have the wrong kinds of values")
+		return check.Failed(r.Fixes.Mint, "the token cannot be read: %s", cmp.Or(r.decoded.Odd(), "its header or its claims have the wrong kinds of values"))
 	}
 }
 
@@ -130,18 +131,6 @@ func (r *replay) keyID() string {
 	}
 	kid, _ := r.decoded.Header["kid"].(string)
 	return "kid " + strconv.Quote(kid)
-}
-
-// audienceAdvice says what puts the audience into tokens of the provider at hand.
-func (r *replay) audienceAdvice() string {
-	switch r.report.Provider.Name {
-	case "keycloak":
-		return "the client lacks the audience mapper"
-	case "":
-		return "tell the issuer whom its tokens are for, or the gateway by --oidc-audience"
-	default:
-		return "with " + r.report.Provider.Title + " it is set where the API is registered; the gateway is told by --oidc-audience"
-	}
 }
 
 // noIdentity explains a claim that does not say who calls, and shows which one would.
@@ -233,7 +222,7 @@ func difference(expected, found string) string {
 	var parts []string
 	compare := func(what, e, f string) {
 		if e != f {
-			parts = append(parts, fmt.Sprintf("the %s (%q in place of %q)", what, f, e))
+			parts = append(parts, fmt.Sprintf("the %s (%s in place of %s)", what, orNone(f), orNone(e)))
 		}
 	}
 	compare("scheme", es, fs)
@@ -246,6 +235,13 @@ func difference(expected, found string) string {
 		return "in characters that look alike"
 	}
 	return strings.Join(parts, ", ")
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return strconv.Quote(s)
 }
 
 // unquote takes away the quotes that authn puts around values.
@@ -275,7 +271,7 @@ func (r *replay) passes(id string) check.Answer {
 	case RowShape:
 		return check.OK("a signed access token")
 	case RowAlgorithm:
-		return check.OK("signed by %v", d.Header["alg"])
+		return check.OK("signed by %v", cmp.Or[any](d.Header["alg"], "one that counts"))
 	case RowName:
 		return check.OK("iss is %s", d.Issuer)
 	case RowAudience:

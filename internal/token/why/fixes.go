@@ -1,6 +1,10 @@
 package why
 
 import (
+	"strings"
+
+	"al.essio.dev/pkg/shellescape"
+
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/internal/check"
 )
@@ -11,6 +15,8 @@ type Fixes struct {
 	Mint check.Fix
 	// Issuer brings the issuer, its realm and its clients back.
 	Issuer check.Fix
+	// Foreign says that the issuer is somebody else's, so that Issuer does not change what its tokens say.
+	Foreign bool
 	// Trust makes this machine, or the gateway, trust the authority of the issuer's certificate; nil stands for Issuer.
 	Trust func(gateway bool) check.Fix
 	// Role gives an identity the role.
@@ -37,6 +43,12 @@ type Fixes struct {
 	Approve, Again func(reg *v1alpha1.AgentRegistration) check.Fix
 	// Clock sets the clock.
 	Clock check.Fix
+}
+
+// SetOption is the option of `helm upgrade` that sets a value of the gateway's chart below gateway, as words of a shell.
+// Source: https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
+func SetOption(value, to string) string {
+	return "--set " + shellescape.Quote("gateway."+value+"="+strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(to))
 }
 
 // set is the command that sets a value of the gateway's chart.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aip-dev/aip-dev/internal/check"
+	"github.com/aip-dev/aip-dev/internal/token"
 )
 
 // hugeToken is the length that the gateway's BearerToken accepts.
@@ -35,7 +36,9 @@ func (r *replay) inTheWay(err error) string {
 	case r.clean == "":
 		return "it is empty"
 	case !utf8.ValidString(r.Raw):
-		return "bytes that are no UTF-8 text"
+		return token.NoText(r.Raw)
+	case strings.HasPrefix(given, "\ufeff"):
+		return "a byte order mark before the token, as some editors write it"
 	case strings.HasPrefix(given, "{"):
 		return "JSON, such as the whole answer of a token endpoint: the token is the value of its access_token"
 	case errors.Is(err, errLineBreak):

@@ -154,13 +154,15 @@ type refusal struct {
 	row    string
 	answer check.Answer
 	text   string
+	// late says that the row was asked for after the issuer: the kind of a token is, and its form is not.
+	late bool
 }
 
 // verify goes through the gateway's own checks and returns the first refusal, with an empty row when there is none.
 func (r *replay) verify(ctx context.Context, raw string, header error) refusal {
 	found := r.refuse(ctx, raw, header)
 	order := []string{RowIssuer, RowTLS, RowHeader, RowShape, RowAlgorithm, RowName, RowAudience, RowTimes, RowKey, RowSignature, RowIdentity, RowRole}
-	if found.row == RowShape && r.decoded != nil { // the kind of a token is asked for after its issuer
+	if found.late {
 		order[3], order[4], order[5] = RowAlgorithm, RowName, RowShape
 	}
 	refused := false
@@ -189,18 +191,18 @@ func (r *replay) refuse(ctx context.Context, raw string, header error) refusal {
 	options.Now = func() time.Time { return r.Now().Add(r.ahead()) }
 	verifier, err := authn.New(options)
 	if err != nil {
-		return refusal{RowIssuer, check.Failed(r.Fixes.Configure, "the gateway's flags name no issuer that can be used: %v", err), "authentication is not configured"}
+		return refusal{row: RowIssuer, answer: check.Failed(r.Fixes.Configure, "the gateway's flags name no issuer that can be used: %v", err), text: "authentication is not configured"}
 	}
 	if found, bad := r.unreached(ctx, verifier); bad {
 		return found
 	}
 	if header != nil {
-		return refusal{RowHeader, r.misshapen(header), authn.Explain(header)}
+		return refusal{row: RowHeader, answer: r.misshapen(header), text: authn.Explain(header)}
 	}
 	identity, err := verifier.Verify(ctx, raw)
 	if err != nil {
 		row, answer := r.explain(err)
-		return refusal{row, answer, authn.Explain(err)}
+		return refusal{row: row, answer: answer, text: authn.Explain(err), late: errors.Is(err, authn.ErrTokenType)}
 	}
 	roles := r.Gateway.Roles.RolesOf(identity.Subject, identity.Groups)
 	r.identity, r.report.Identity = identity, identity.Subject
@@ -212,7 +214,7 @@ func (r *replay) refuse(ctx context.Context, raw string, header error) refusal {
 		need = authz.AnyRole
 	}
 	if verdict := authz.Allow(need, roles); !verdict.Allowed {
-		return refusal{RowRole, r.noRole(need, identity, roles), verdict.Reason}
+		return refusal{row: RowRole, answer: r.noRole(need, identity, roles), text: verdict.Reason}
 	}
 	return refusal{}
 }
@@ -256,16 +258,16 @@ func (r *replay) unreached(ctx context.Context, verifier *authn.Verifier) (refus
 		}
 		answer := trouble.Answer(fix)
 		answer.Reason = "from this machine: " + answer.Reason
-		return refusal{row, answer, setUpFailed}, true
+		return refusal{row: row, answer: answer, text: setUpFailed}, true
 	case err != nil:
 		if expected, found := authn.Compare(err); expected != "" {
-			return refusal{RowName, check.Differ(r.Fixes.name(unquote(found)), expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), setUpFailed}, true
+			return refusal{row: RowName, answer: check.Differ(r.Fixes.name(unquote(found)), expected, found, "the issuer calls itself by another name than --oidc-issuer-url: %s", difference(unquote(expected), unquote(found))), text: setUpFailed}, true
 		}
-		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from this machine: %v", err), setUpFailed}, true
+		return refusal{row: RowIssuer, answer: check.Failed(r.Fixes.Issuer, "from this machine: %v", err), text: setUpFailed}, true
 	case strings.Contains(r.Unready, "x509:") || strings.Contains(r.Unready, "certificate"):
-		return refusal{RowTLS, check.Failed(r.Fixes.trust(true), "from the gateway, and not from this machine: %s", r.Unready), r.Unready}, true
+		return refusal{row: RowTLS, answer: check.Failed(r.Fixes.trust(true), "from the gateway, and not from this machine: %s", r.Unready), text: r.Unready}, true
 	case r.Unready != "":
-		return refusal{RowIssuer, check.Failed(r.Fixes.Issuer, "from the gateway, and not from this machine: %s", r.Unready), r.Unready}, true
+		return refusal{row: RowIssuer, answer: check.Failed(r.Fixes.Issuer, "from the gateway, and not from this machine: %s", r.Unready), text: r.Unready}, true
 	default:
 		return refusal{}, false
 	}

@@ -95,6 +95,12 @@ func TestRows(t *testing.T) {
 		"encrypted":         {raw: "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d", row: "T02", says: "encrypted", found: "JWE", fix: "mint"},
 		"truncated":         {raw: good[:len(good)-40], row: "T08", fix: "mint", answer: "invalid token: signature does not verify"},
 		"no signature":      {raw: parts[0] + "." + parts[1] + ".", row: "T08", fix: "mint"},
+		"UTF-16":            {raw: "\xff\xfee\x00y\x00J\x00", row: "T01", found: "PowerShell", fix: "mint"},
+		"byte order mark":   {raw: "\ufeff" + good, row: "T01", found: "byte order mark", fix: "mint"},
+		"exp a string":      {raw: i.token(t, map[string]any{"exp": "1795831111"}), row: "T02", says: "its exp is a string", fix: "mint", answer: "invalid token: malformed"},
+		"iss an array":      {raw: i.token(t, map[string]any{"iss": []string{i.URL}}), row: "T02", says: "its iss is an array", fix: "mint"},
+		"aud a number":      {raw: i.token(t, map[string]any{"aud": 5}), row: "T02", says: "its aud is a number", fix: "mint"},
+		"iss twice":         {raw: parts[0] + "." + b64(`{"iss":"http://a","iss":"`+i.URL+`"}`) + "." + parts[2], row: "T02", says: `has "iss" twice`, fix: "mint"},
 		"payload cut off":   {raw: parts[0] + "." + parts[1][:len(parts[1])-9] + "." + parts[2], row: "T02", fix: "mint"},
 		"ID token":          {raw: i.token(t, map[string]any{"typ": "ID"}), row: "T02", says: "access_token", found: `"ID"`, fix: "mint", answer: "not an access token"},
 		"alg none":          {raw: b64(`{"alg":"none","typ":"JWT"}`) + "." + parts[1] + ".", row: "T07", says: "not signed", found: "none", expected: "ES256", fix: "mint"},
@@ -337,6 +343,33 @@ func TestResource(t *testing.T) {
 				t.Errorf("red %q, refused at %q, %+v", red(r), r.Refused, found)
 			}
 		})
+	}
+}
+
+// TestForeign: where somebody else runs the issuer, aud is mended where it is set, or the gateway told of it; and what a token says
+// is one word of a shell, whatever it is.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	for name, c := range map[string]struct {
+		claims map[string]any
+		fix    string
+	}{
+		"any":      {map[string]any{"aud": "api://gw"}, "--set gateway.auth.oidcAudience=api://gw"},
+		"a comma":  {map[string]any{"aud": "a,b"}, `--set 'gateway.auth.oidcAudience=a\,b'`},
+		"a shell":  {map[string]any{"aud": "$(id)'"}, `--set 'gateway.auth.oidcAudience=$(id)'"'"''`},
+		"nobody's": {map[string]any{"aud": nil}, "issuer"},
+	} {
+		q := asked(t, i, i.token(t, c.claims))
+		q.Fixes.Foreign, q.Fixes.Set = true, func(value, to string) check.Fix { return check.Fix{Command: why.SetOption(value, to)} }
+		if found := row(t, why.Ask(t.Context(), q), "T09"); found.Fix.Command != c.fix {
+			t.Errorf("%s: found %s, expected %s", name, found.Fix.Command, c.fix)
+		}
+	}
+	q := asked(t, i, i.token(t, map[string]any{"iss": i.URL + "/realms/prod", "aud": "account", "azp": "cost bot"}))
+	q.Gateway.OIDC.IssuerURL, q.Fixes.Foreign, i.name = i.URL+"/realms/prod", true, i.URL+"/realms/prod"
+	if found := row(t, why.Ask(t.Context(), q), "T09"); !strings.HasPrefix(found.Fix.Command, "kcadm.sh create clients/$(kcadm.sh get clients -r prod -q 'clientId=cost bot'") {
+		t.Errorf("with Keycloak: found %+v", found)
 	}
 }
 
