@@ -61,6 +61,7 @@ func newRoot(a *app) *cobra.Command {
 		}
 	}
 	markRun(root)
+	a.completions(root)
 	return root
 }
 
