@@ -75,6 +75,7 @@ func (e *environment) both(line string) (result, progress string) {
 	if err := c.Run(); err != nil {
 		e.t.Fatalf("aip-dev %s: %v\n%s%s", line, err, out.String(), told.String())
 	}
+	searched(e.t, line, out.String(), told.String())
 	return out.String(), told.String()
 }
 

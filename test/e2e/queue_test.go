@@ -130,6 +130,7 @@ func inEnvironment(t *testing.T, name string) (command func(string) *exec.Cmd, r
 		if err != nil {
 			t.Fatalf("aip-dev %s: %v\n%s", line, err, out)
 		}
+		searched(t, line, string(out), "")
 		return string(out)
 	}
 	w := watch(state, "")

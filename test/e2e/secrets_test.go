@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"testing"
 
@@ -58,6 +59,20 @@ func (t *recorded) Log(args ...any) {
 		text = "[...]\n" + text[over:]
 	}
 	t.T.Log(text)
+}
+
+// searched looks for secrets in what a command of a test printed, besides a token that it was asked for.
+func searched(t *testing.T, line, result, progress string) {
+	t.Helper()
+	everything.Lock()
+	secrets := maps.Clone(everything.secrets)
+	everything.Unlock()
+	if !printed.MatchString("> exec aip-dev " + line) {
+		progress += result
+	}
+	if err := searchFor([]byte(progress), secrets); err != nil {
+		t.Errorf("the output of aip-dev %s holds %v", line, err)
+	}
 }
 
 // contents returns what a file holds by name, the files of a compressed archive each.

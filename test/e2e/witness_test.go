@@ -41,6 +41,7 @@ type witness struct {
 	// clusters are clients by the hash of their kubeconfig.
 	clusters map[[sha256.Size]byte]kubernetes.Interface
 	held     *held
+	drafts   *drafts
 }
 
 // everything is what all witnesses of this process have learnt, for the search in command lines.
@@ -55,6 +56,7 @@ func watch(state, work string) *witness {
 	w := &witness{
 		state: state, stop: stop, secrets: map[string]string{}, given: map[string][sha256.Size]byte{}, asked: map[string]bool{},
 		events: map[string]bool{}, clusters: map[[sha256.Size]byte]kubernetes.Interface{}, held: holdOn(filepath.Join(state, "aip-dev")),
+		drafts: newDrafts(work),
 	}
 	if work != "" {
 		_ = filepath.WalkDir(work, func(path string, entry fs.DirEntry, err error) error { // what cannot be read is searched later
@@ -67,6 +69,17 @@ func watch(state, work string) *witness {
 	w.done.Go(func() {
 		for tick := time.NewTicker(500 * time.Millisecond); ; {
 			w.learn(ctx)
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	w.done.Go(func() {
+		for tick := time.NewTicker(50 * time.Millisecond); ; {
+			w.drafts.look()
 			select {
 			case <-ctx.Done():
 				tick.Stop()
@@ -174,6 +187,12 @@ func (w *witness) end(roots ...string) []error {
 			found = append(found, fmt.Errorf("an Event holds %w", err))
 		}
 	}
+	found = append(found, w.drafts.end(func(path string, hash [sha256.Size]byte) bool {
+		if is, err := os.ReadFile(path); err == nil && sha256.Sum256(is) == hash {
+			return false // it is searched there
+		}
+		return !w.holds(path) && w.given[path] != hash
+	}, w.search)...)
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			switch {
@@ -181,7 +200,7 @@ func (w *witness) end(roots ...string) []error {
 				return nil
 			case err != nil:
 				return err
-			case w.asked[path], keeps(path):
+			case w.asked[path], root == w.state && keeps(path):
 				if entry.IsDir() {
 					return fs.SkipDir
 				}
@@ -207,6 +226,16 @@ func (w *witness) end(roots ...string) []error {
 	return found
 }
 
+// holds reports whether a file, or a folder above it, is to hold a token.
+func (w *witness) holds(path string) bool {
+	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if w.asked[path] {
+			return true
+		}
+	}
+	return false
+}
+
 // search returns what secret a text holds, nil when it holds none.
 func (w *witness) search(text []byte) error {
 	w.mu.Lock()
@@ -227,8 +256,12 @@ func searchFor(text []byte, secrets map[string]string) error {
 	return nil
 }
 
-// printed is the head of a command in the log of a script that prints a token because it was asked for one.
-var printed = regexp.MustCompile(`^> (?:exec|exits \d+) aip-dev token (\S+)`)
+// printed is the head of a command in the log of a script that prints a token because it was asked for one, and silent are flags by
+// which it prints none.
+var (
+	printed = regexp.MustCompile(`^> (?:exec|exits \d+) aip-dev token (\S+)`)
+	silent  = regexp.MustCompile(` (?:-o claims|--decode|--watch|--copy)\b`)
+)
 
 // searchLog returns what the log of a script holds besides the tokens that its commands asked for. The lines of the script itself
 // are no output.
@@ -238,7 +271,7 @@ func (w *witness) searchLog(text string) (found []error) {
 		switch match := printed.FindStringSubmatch(line); {
 		case strings.HasPrefix(line, "> "), strings.HasPrefix(line, "# "):
 			command, out = strings.TrimSpace(line), false
-			asked = match != nil && !strings.Contains(" why inspect verify matrix ", " "+match[1]+" ")
+			asked = match != nil && !strings.Contains(" why inspect verify matrix ", " "+match[1]+" ") && !silent.MatchString(line)
 		case line == "[stdout]\n":
 			out = true
 		case line == "[stderr]\n":
@@ -265,7 +298,7 @@ func cutLast(s, separator string) (before, after string, found bool) {
 // what gives access.
 func keeps(path string) bool {
 	switch filepath.Base(path) {
-	case "tokens", "etcd", "pki", ".tmp", "kubeconfig":
+	case "tokens", "etcd", "pki", "kubeconfig":
 		return true
 	default:
 		return false
@@ -331,9 +364,32 @@ func TestWitness(t *testing.T) {
 	if found := w.searchLog(log); len(found) != 0 {
 		t.Errorf("in a log: %v", found)
 	}
-	for _, more := range []string{"[stderr]\n" + signature + "\n", "> exec aip-dev token why agent\n[stdout]\n" + token + "\n", "> exec aip-dev status\n[stdout]\n" + signature + "\n"} {
+	for _, more := range []string{"[stderr]\n" + signature + "\n", "> exec aip-dev token why agent\n[stdout]\n" + token + "\n", "> exec aip-dev status\n[stdout]\n" + signature + "\n", "> exec aip-dev token agent -o claims\n[stdout]\n" + token + "\n"} {
 		if found := w.searchLog(log + more); len(found) != 1 {
 			t.Errorf("%q: found %v", more, found)
+		}
+	}
+}
+
+// TestDrafts: what a file held before it was written over is found, unless the file is to hold a token.
+func TestDrafts(t *testing.T) {
+	t.Parallel()
+	work := t.TempDir()
+	for _, asked := range []bool{false, true} {
+		w := watch(t.TempDir(), work)
+		w.stop()
+		w.done.Wait()
+		for _, text := range []string{"fine", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "fine again"} {
+			if err := os.WriteFile(filepath.Join(work, "out.txt"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w.drafts.look()
+		}
+		if asked {
+			w.ask(work)
+		}
+		if found := w.end(work); len(found) != map[bool]int{false: 1}[asked] {
+			t.Errorf("asked %t: found %v", asked, found)
 		}
 	}
 }
