@@ -130,8 +130,8 @@ func (m *Manager) observe(rel *helm.Release, chrt *chart.Chart, want Spec) (Stat
 }
 
 // Apply installs or upgrades the release name so that it is as want says, and does nothing if it already is. It does
-// not wait for pods. A revision that a killed helm left unfinished is marked as failed and followed by a new one;
-// nothing is deleted and no value of the user is lost.
+// not wait for pods. A revision that a killed helm left unfinished is marked as failed. What a failed revision brought
+// is taken back before the new one; nothing else is deleted and no value of the user is lost.
 func (m *Manager) Apply(ctx context.Context, name string, want Spec) (State, error) {
 	chrt, err := load(want.Chart)
 	if err != nil {
@@ -152,6 +152,9 @@ func (m *Manager) Apply(ctx context.Context, name string, want Spec) (State, err
 	state, err := m.observe(rel, chrt, want)
 	if err != nil || state.Phase == Ready {
 		return state, err
+	}
+	if err := m.takeBack(rel); err != nil {
+		return State{}, err
 	}
 	return m.upgrade(ctx, rel, chrt, want)
 }
@@ -210,6 +213,29 @@ func (m *Manager) upgrade(ctx context.Context, rel *helm.Release, chrt *chart.Ch
 	state := stateOf(next)
 	state.Kept = newDiff(next, chrt, want).kept
 	return state.because(nil), nil
+}
+
+// takeBack rolls a failed revision back to the one that was deployed last. Helm compares the objects of an upgrade with
+// those of that one alone, so whatever the failed revision added to them, such as a volume, would stay for ever. Where
+// none is deployed Helm compares with the failed one.
+// Source: https://helm.sh/docs/helm/helm_rollback/
+func (m *Manager) takeBack(rel *helm.Release) error {
+	if rel.Info.Status != helm.StatusFailed {
+		return nil
+	}
+	deployed, err := m.cfg.Releases.Deployed(rel.Name)
+	if errors.Is(err, driver.ErrNoDeployedReleases) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read release %s: %w", rel.Name, err)
+	}
+	back := action.NewRollback(m.cfg)
+	back.Version, back.MaxHistory, back.Timeout = deployed.Version, maxHistory, requestTimeout
+	if err := back.Run(rel.Name); err != nil {
+		return fmt.Errorf("roll release %s back from the failed revision %d to %d: %w", rel.Name, rel.Version, deployed.Version, err)
+	}
+	return nil
 }
 
 // last returns the newest revision, or nil if there is none.

@@ -143,6 +143,41 @@ func TestKilledHelm(t *testing.T) {
 	}
 }
 
+// An upgrade by hand whose pods never became ready leaves a failed revision and the one of before deployed. What it added to
+// the objects goes, and the user's other values stay.
+func TestFailedUpgradeByHand(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "failed")
+	want := spec()
+	want.Values["gateway"].(map[string]any)["tls"] = map[string]any{"secretName": ""}
+	p.apply(t, want)
+	p.byHand(t, map[string]any{"gateway": map[string]any{
+		"tls": map[string]any{"secretName": "of-nobody"}, "auth": map[string]any{"adminSubjects": "root"},
+	}})
+	p.leave(t, helm.StatusFailed, time.Now())
+	before, err := p.cfg.Releases.Get(p.name, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Info.Status = helm.StatusDeployed
+	if err := p.cfg.Releases.Update(before); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.deployment(t).Spec.Template.Spec.Volumes); n != 1 {
+		t.Fatalf("%d volumes, want that of the certificate", n)
+	}
+
+	p.expect(t, want, Differs, 2, "revision 2 is failed")
+	p.apply(t, want)
+	p.expect(t, want, Ready, 4, "")
+	if pod := p.deployment(t).Spec.Template.Spec; len(pod.Volumes)+len(pod.Containers[0].VolumeMounts) != 0 {
+		t.Errorf("left of the failed revision: %v, mounted as %v", pod.Volumes, pod.Containers[0].VolumeMounts)
+	}
+	if args := p.args(t); !strings.Contains(args, "--admin-subjects=root") || strings.Contains(args, "--tls") {
+		t.Errorf("args are %s", args)
+	}
+}
+
 // A helm that was killed in its first install leaves a record and some of the objects.
 func TestKilledFirstInstall(t *testing.T) {
 	t.Parallel()
