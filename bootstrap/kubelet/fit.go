@@ -59,13 +59,8 @@ func containerMisfits(c *corev1.Container) []string {
 	if l := c.Lifecycle; l != nil && (l.PostStart != nil || l.PreStop != nil && l.PreStop.Sleep == nil) {
 		faults = append(faults, "this node runs no lifecycle hooks but preStop.sleep")
 	}
-	for _, p := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
-		switch {
-		case p == nil, p.TCPSocket != nil:
-		case p.HTTPGet != nil && p.HTTPGet.Scheme != corev1.URISchemeHTTPS:
-		default:
-			faults = append(faults, "this node probes with plain httpGet and tcpSocket only")
-		}
+	if slices.ContainsFunc([]*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe}, misfitProbe) {
+		faults = append(faults, "this node probes with plain httpGet and tcpSocket only")
 	}
 	for i := range c.Env {
 		if from := c.Env[i].ValueFrom; from != nil && from.ResourceFieldRef != nil {
@@ -73,6 +68,12 @@ func containerMisfits(c *corev1.Container) []string {
 		}
 	}
 	return faults
+}
+
+// misfitProbe reports whether p is a probe that this node cannot make.
+func misfitProbe(p *corev1.Probe) bool {
+	plain := p != nil && p.HTTPGet != nil && p.HTTPGet.Scheme != corev1.URISchemeHTTPS
+	return p != nil && p.TCPSocket == nil && !plain
 }
 
 // isTokenVolume reports whether v is the volume that the ServiceAccount admission plug-in adds. Its content is handed
