@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/gateway"
 )
 
 // Hole (W-26): an execution that takes longer than the lock is failed while its agent is at work, who cannot tell that it
 // lives; and one whose lock is gone goes on for ever.
 // Attack: an agent that works for longer than the lock lasts and tells so; then one that dies.
 // Proof: the first keeps its target until it is done; the second is failed, and its target is free.
-func TestLongExecution(t *testing.T) {
-	t.Parallel()
-	w := shared(t)
+func TestLongExecution(t *testing.T) { //nolint:paralleltest // see own
+	const lockDuration = 3 * time.Second
+	w := own(t, func(o *gateway.Options) { o.LockDuration = lockDuration })
 	name := w.submit(t, agent, "long").Name
 	w.as(t, agent, http.MethodPost, w.path(name, "/executing"), "").is(t, http.StatusOK, "Executing")
 	w.as(t, agent, http.MethodPost, w.path(name, "/executing"), "").is(t, http.StatusConflict, "can only transition to Executing from Approved")

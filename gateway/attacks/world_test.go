@@ -131,7 +131,7 @@ func shared(t *testing.T) *world {
 	kube := testkit.Kube(t)
 	launched.once.Do(func() {
 		kube.Wrap(func(base http.RoundTripper) http.RoundTripper { return faulty{base} })
-		launched.world, launched.err = launch(context.Background(), gateway.Options{Kube: kube, LockDuration: lockDuration})
+		launched.world, launched.err = launch(context.Background(), gateway.Options{Kube: kube})
 	})
 	check(t, launched.err)
 	w := *launched.world
@@ -355,12 +355,8 @@ func (w *world) phase(t testing.TB, name string, want v1alpha1.Phase) *v1alpha1.
 	return r
 }
 
-const (
-	// lockDuration is that of the shared gateway.
-	lockDuration = 3 * time.Second
-	// unreachable is a name that the API server fails to look up.
-	unreachable = "unreachable"
-)
+// unreachable is a name that the API server fails to look up.
+const unreachable = "unreachable"
 
 func inNamespace(ns string) client.ListOption { return client.InNamespace(ns) }
 

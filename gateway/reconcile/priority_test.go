@@ -19,10 +19,13 @@ func TestDecisionsGoFirst(t *testing.T) { //nolint:paralleltest // see above
 	const flood, writers, most = 2000, 10, 200
 	w := startWith(t, setup{byDefault: v1alpha1.ActionAllow, flooded: true})
 	w.policyIn(t, w.ns, "held-in-a-flood", v1alpha1.ActionRequireApproval)
+	w.policyIn(t, w.ns, "flood", v1alpha1.ActionDeny) // which leaves no locks
 	r := w.submit(t, "held-in-a-flood")
 	t.Cleanup(func() { // the managers of the tests that come next must not find the rest
 		w.stop()
-		check(t, w.live.DeleteAllOf(context.WithoutCancel(t.Context()), &v1alpha1.AgentRequest{}, client.InNamespace(w.ns)))
+		for _, all := range []client.Object{&v1alpha1.AgentRequest{}, &v1alpha1.AuditRecord{}} {
+			check(t, w.live.DeleteAllOf(context.WithoutCancel(t.Context()), all, client.InNamespace(w.ns)))
+		}
 	})
 	var wg sync.WaitGroup
 	for range writers {
