@@ -3,7 +3,7 @@
 # cluster`, used, interrupted at every step, its Keycloak and its container engine restarted, stopped, started and taken
 # down. The guide runs before it, word for word, and after it a cluster of somebody else is used. `make e2e` calls this.
 #
-#   kind.sh [guide] [life] [existing] [alike] [faults]    all but the last when none is named; the last two run scripts of ../e2e
+#   kind.sh [guide] [life] [existing] [alike] [faults]    all when none is named; the last two run scripts of ../e2e
 #
 # It needs an engine and the images of ../images. Everything that the program keeps lies in a folder of its own.
 # shellcheck source-path=SCRIPTDIR
@@ -28,7 +28,7 @@ export GOCACHE
 # scripts REGEX runs the scripts of ../e2e whose names it matches, and tests beside them that are named.
 scripts() { (cd "$repository" && go test -count=1 -v -parallel 1 -timeout 40m -run "^TestScripts\$/^($1)\$${2:+|$2}" ./test/e2e) || exit; }
 
-[ $# -gt 0 ] || set -- guide life existing alike
+[ $# -gt 0 ] || set -- guide life existing alike faults
 for what in "$@"; do
   case $what in # each in a shell of its own, which it ends
     guide) printf '\n== the guide, in a Kind cluster\n'; "$folder/../guide/guide.sh" || exit ;;
