@@ -86,8 +86,14 @@ func fixes(s *session.Session, client string, command func(string) string) why.F
 	return why.Fixes{
 		Mint:   check.Fix{Command: command("token " + client + " --fresh"), Repair: check.RepairTokens},
 		Issuer: issuer, Foreign: s.Facts.Identity.External, Configure: up, Other: func(request string) check.Fix { return otherReviewer(s, client, request, command) },
-		Trust:  func(gateway bool) check.Fix { return trust(s, gateway) },
-		Name:   func(found string) check.Fix { return rename(s, found, command) },
+		Trust: func(gateway bool) check.Fix { return trust(s, gateway) },
+		Name: func(found string) check.Fix {
+			fix := rename(s, found, command)
+			if !s.Facts.Identity.External { // the kept token has the name of before
+				fix.Command += " && " + command("token "+client+" --fresh")
+			}
+			return fix
+		},
 		Govern: func(name, patch string) check.Fix { return govern(s, name, patch) },
 		Set:    func(value, to string) check.Fix { return setValue(s, value, to) },
 		Role: func(id, role string) check.Fix {
@@ -146,7 +152,9 @@ func rename(s *session.Session, found string, command func(string) string) check
 	case identity.External:
 		return setValue(s, "auth.oidcIssuerURL", found)
 	case s.Facts.Cluster.Kind == bootstrap.ClusterEmbedded && ours: // docs/adr/0003
-		return kubectl(s, "set env deployment/"+steps.IdentityName+" KC_HOSTNAME="+base+" -n "+steps.IdentityNamespace)
+		fix := kubectl(s, "set env deployment/"+steps.IdentityName+" KC_HOSTNAME="+base+" -n "+steps.IdentityNamespace)
+		fix.Command += " && " + kubectl(s, "rollout status deployment/"+steps.IdentityName+" -n "+steps.IdentityNamespace).Command
+		return fix
 	default: // the realm says it, docs/adr/0006
 		return check.Fix{Command: command("up"), Repair: check.RepairUp}
 	}
