@@ -51,10 +51,15 @@ func (r *root) count(s feed.Snapshot) tea.Cmd {
 		a.heard = max(a.heard, a.newest)
 	}
 	if a.newest > a.heard && !a.gathering {
-		a.gathering = true
-		cmds = append(cmds, tea.Tick(gather, func(time.Time) tea.Msg { return burst{} }))
+		cmds = append(cmds, a.gather(gather))
 	}
 	return tea.Batch(cmds...)
+}
+
+// gather counts arrivals together for some time.
+func (a *attention) gather(during time.Duration) tea.Cmd {
+	a.gathering = true
+	return tea.Tick(during, func(time.Time) tea.Msg { return burst{} })
 }
 
 func (r *root) windowTitle() string {
@@ -68,13 +73,16 @@ func (r *root) windowTitle() string {
 	return name
 }
 
-// tellBurst rings when there still is something to tell.
+// tellBurst rings when there still is something to tell; what comes soon after the bell is told when that was a while ago.
 func (r *root) tellBurst() tea.Cmd {
 	a := &r.attention
 	a.gathering = false
-	if !a.blurred || a.newest <= a.heard || r.now().Before(a.quietUntil) {
+	if !a.blurred || a.newest <= a.heard {
 		a.heard = max(a.heard, a.newest)
 		return nil
+	}
+	if left := a.quietUntil.Sub(r.now()); left > 0 {
+		return a.gather(left)
 	}
 	a.heard, a.quietUntil = a.newest, r.now().Add(quiet)
 	verb := "requests wait"

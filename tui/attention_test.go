@@ -44,9 +44,19 @@ func TestOneNoticePerBurst(t *testing.T) {
 		if bells() != 2 {
 			t.Errorf("%d notices after the second burst", bells())
 		}
+		// What comes right after a notice waits for the next one, and is not forgotten.
+		s.gateway.Put(fakegateway.Pending("late", "cost-bot", "delete", "k8s://prod/x", "idle", time.Now()))
+		s.Wait(quiet / 2)
+		if bells() != 2 {
+			t.Errorf("%d notices soon after the second", bells())
+		}
+		s.Wait(quiet)
+		if bells() != 3 {
+			t.Errorf("%d notices, the last arrival was never told", bells())
+		}
 		s.Send(tea.FocusMsg{})
 		arrive(300)
-		if bells() != 2 {
+		if bells() != 3 {
 			t.Errorf("%d notices after the focus came back", bells())
 		}
 		if want := fmt.Sprintf("(%d) aip-dev aip", s.root.attention.waiting); s.root.attention.title != want {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/token"
 	"github.com/aip-dev/aip-dev/tui/page/agents"
 	"github.com/aip-dev/aip-dev/tui/page/environment"
@@ -32,8 +33,10 @@ func everything(o *Options) {
 	}
 	o.Environs = func(context.Context) ([]environment.Item, error) {
 		return []environment.Item{
-			{Kind: "health", Name: "gateway", Text: "chart aip-k8s 0.1.0"},
-			{Kind: "health", Name: "identity", Text: "realm aip is not there", Bad: true, Fix: "aip-dev doctor --fix"},
+			{Kind: "health", Name: "gateway", Text: "chart aip-k8s 0.1.0", Verdict: check.Pass},
+			{Kind: "health", Name: "identity", Text: "realm aip is not there", Verdict: check.Fail, Fix: "aip-dev doctor --fix"},
+			{Kind: "health", Name: "clients", Text: "not asked", Verdict: check.Skip},
+			{Kind: "health", Name: "clock", Text: "3 s apart", Verdict: check.Warn},
 			{Kind: "log", Name: "gateway", Text: "last", Whole: "first\n\x1b[2Jlast"},
 		}, nil
 	}

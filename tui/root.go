@@ -296,7 +296,8 @@ func (r *root) View() string {
 		return strings.Join([]string{
 			text.Cut(fmt.Sprintf("%dx%d is too small,", r.width, r.height), r.width, ""),
 			text.Cut(fmt.Sprintf("%dx%d is needed", minWidth, minHeight), r.width, ""),
-		}[:min(2, r.height)], "\n")
+			text.Cut("or tui --plain", r.width, ""),
+		}[:min(3, r.height)], "\n")
 	}
 	lines := append(make([]string, 0, r.height), r.header())
 	lines = append(lines, strings.Split(r.top().View(), "\n")...)

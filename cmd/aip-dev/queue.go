@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,9 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	}
 	if o.as == "" {
 		o.as = s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
+	}
+	if known := s.Clients(); o.as != "" && !slices.Contains(known, o.as) {
+		return &session.UnknownClientError{ID: o.as, Known: known}
 	}
 	g, err := s.Gateway(o.as)
 	if err != nil {

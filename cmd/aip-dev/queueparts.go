@@ -15,12 +15,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
+	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/progress"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/internal/state"
 	"github.com/aip-dev/aip-dev/tui/page/agents"
 	"github.com/aip-dev/aip-dev/tui/page/environment"
 	"github.com/aip-dev/aip-dev/tui/page/policies"
+	"github.com/aip-dev/aip-dev/tui/part/text"
 )
 
 // identities are the clients of an environment at the moment, or those that it had at the start, as the queue shows them.
@@ -67,7 +69,7 @@ func (a *app) environs(s *session.Session) environment.Source {
 				items = append(items, item)
 			}
 		}
-		return append(items, timings(folder)...), nil
+		return append(items, timings(folder, s.Facts.Timing)...), nil
 	}
 }
 
@@ -75,16 +77,37 @@ func (a *app) environs(s *session.Session) environment.Source {
 func (a *app) health(ctx context.Context) []environment.Item {
 	r, err := a.examine(ctx)
 	if err != nil {
-		return []environment.Item{{Kind: "health", Name: "doctor", Text: err.Error(), Bad: true, Fix: a.command("doctor")}}
+		return []environment.Item{{Kind: "health", Name: "doctor", Text: err.Error(), Verdict: check.Fail, Fix: a.command("doctor")}}
 	}
-	items := make([]environment.Item, len(r.Checks))
-	for i, c := range r.Checks {
-		items[i] = environment.Item{Kind: "health", Name: c.ID, Text: cmp.Or(c.Reason, c.Question), Bad: c.Bad(), Fix: c.Fix.Command}
+	items := []environment.Item{a.healthLine(r)}
+	for _, c := range r.Checks {
+		item := environment.Item{Kind: "health", Name: c.ID, Text: cmp.Or(c.Reason, c.Question), Verdict: c.Verdict, Fix: c.Fix.Command}
 		if c.Expected != "" {
-			items[i].Text += ": expected " + c.Expected + ", found " + c.Found
+			item.Text += ": expected " + c.Expected + ", found " + c.Found
 		}
+		items = append(items, item)
 	}
 	return items
+}
+
+// healthLine says in one line how everything is.
+func (a *app) healthLine(r check.Report) environment.Item {
+	item := environment.Item{Kind: "health", Name: "all", Verdict: check.Pass}
+	var words []string
+	for _, n := range []struct {
+		count  int
+		is, as string
+	}{{r.Counts.Fail, "fails", "fail"}, {r.Counts.Warn, "warns", "warn"}, {r.Counts.Pass, "is well", "are well"}, {r.Counts.Skip, "was not asked", "were not asked"}} {
+		if n.count > 0 {
+			words = append(words, text.Count(n.count, n.is, n.as))
+		}
+	}
+	item.Text = strings.Join(words, ", ")
+	if w := r.Worst; w != nil {
+		item.Verdict, item.Fix = check.Fail, cmp.Or(w.Fix.Command, a.command("doctor"))
+		item.Text = w.ID + ": " + cmp.Or(w.Reason, w.Question) + "; " + item.Text
+	}
+	return item
 }
 
 func endpoints(s *session.Session) []environment.Item {
@@ -124,27 +147,33 @@ func (a *app) lastLines(ctx context.Context, folder state.Folder, name string) (
 	return environment.Item{Kind: "log", Name: name, Text: lines[len(lines)-1], Whole: strings.Join(lines, "\n"), Fix: a.command("logs " + name)}, true
 }
 
-// timings are the steps of the last start and how long each took.
-func timings(folder state.Folder) []environment.Item {
+// timings are the steps of the last start and how long each took, with the last that went to its end.
+func timings(folder state.Folder, last bootstrap.TimingFacts) []environment.Item {
 	data, err := os.ReadFile(folder.Log("up"))
 	if err != nil {
 		return nil // nothing was started from here
 	}
 	var items []environment.Item
-	run := ""
+	if last.Total > 0 {
+		items = append(items, environment.Item{
+			Kind: "start", Name: "all", Text: last.Total.Round(10*time.Millisecond).String() + ", waited for " + strings.Join(last.Critical, ", "),
+		})
+	}
+	whole, run := len(items), ""
 	for _, line := range bytes.Split(data, []byte("\n")) {
 		var e progress.Event
 		if json.Unmarshal(line, &e) != nil {
 			continue // a line that a crash cut off
 		}
 		if e.Run != run {
-			run, items = e.Run, nil
+			run, items = e.Run, items[:whole]
 		}
 		if (e.Kind == progress.Done || e.Kind == progress.Failed) && e.Step != "" {
-			items = append(items, environment.Item{
-				Kind: "start", Name: e.Step, Text: strings.TrimSpace(e.Took.Round(10*time.Millisecond).String() + " " + e.Failure),
-				Bad: e.Kind == progress.Failed,
-			})
+			item := environment.Item{Kind: "start", Name: e.Step, Text: strings.TrimSpace(e.Took.Round(10*time.Millisecond).String() + " " + e.Failure)}
+			if e.Kind == progress.Failed {
+				item.Verdict = check.Fail
+			}
+			items = append(items, item)
 		}
 	}
 	return items

@@ -143,9 +143,11 @@ func TestPages(t *testing.T) {
 	if got := run("agent list --name pages"); strings.Contains(got, "nap-bot") {
 		t.Errorf("found %s", got)
 	}
-	term.press("q")
-	term.until("[To decide")
-	term.press("q")
+	term.press("E")
+	term.until(" are well")
+	term.press("G")
+	term.until("waited for")
+	term.press("qq")
 	if err := c.Wait(); err != nil {
 		t.Errorf("q: %v", err)
 	}
@@ -181,8 +183,15 @@ func TestPoorTerminals(t *testing.T) {
 		}
 	}
 
+	// Who is not in the environment is told so before anything is drawn.
+	c := command("tui --name poor --as nobody")
+	stranger := openTerminal(t, c, 80, 24)
+	if err := c.Wait(); err == nil || !strings.Contains(stranger.last(), `client "nobody" is not in this environment`) || strings.Contains(stranger.last(), "\x1b") {
+		t.Errorf("%v, %q", err, stranger.last())
+	}
+
 	// Without UTF-8 there is ASCII alone, also of what agents wrote.
-	c := command("tui --name poor")
+	c = command("tui --name poor")
 	c.Env = append(c.Env, "LC_ALL=C", "NO_COLOR=1")
 	term := openTerminal(t, c, 80, 24)
 	term.until("* live")
@@ -203,6 +212,7 @@ func TestPoorTerminals(t *testing.T) {
 	term.until("filter: one")
 	term.resize(20, 24)
 	term.until("20x24 is too small")
+	term.until("or tui --plain")
 	term.press("zz\r") // goes nowhere
 	term.never("zz", 300*time.Millisecond)
 	term.resize(80, 24)

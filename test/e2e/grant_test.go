@@ -100,6 +100,14 @@ func TestLookAgain(t *testing.T) {
 	term.press("r")
 	term.until("LOOKED AGAIN")
 	term.until("wanted replicas 1 → 3")
+
+	// Approved all the same, it is the gateway that says why that does not count.
+	term.until("a approve   ")
+	term.press("a")
+	term.until("note:")
+	term.press("1\r")
+	term.until("approval stored, phase is Denied")
+	term.until("The approval does not count")
 	term.press("q")
 	if err := c.Wait(); err != nil {
 		t.Errorf("q: %v", err)

@@ -5,11 +5,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/frame"
 	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/theme"
 )
+
+// Verdict returns the sign of a check's verdict, and whether its row needs a look.
+func Verdict(look theme.Theme, v check.Verdict) (sign string, level page.Level) {
+	switch v {
+	case check.Pass:
+		return look.Approved, page.Info
+	case check.Warn:
+		return look.Failed, page.Info
+	case check.Skip:
+		return look.Dot, page.Info
+	default:
+		return look.Denied, page.Alert
+	}
+}
 
 const (
 	// sideFrom is the width from which list and detail stand side by side, stackFrom the height from which one stands

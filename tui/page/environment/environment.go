@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/page/browse"
 	"github.com/aip-dev/aip-dev/tui/theme"
@@ -18,9 +19,9 @@ type Item struct {
 	Kind string
 	// Name says which; Text is the answer in one line, Whole all of it.
 	Name, Text, Whole string
-	// Bad says that it needs somebody, Fix what to type then.
-	Bad bool
-	Fix string
+	// Verdict is that of a check; empty for what is no check. Fix is what to type when it needs somebody.
+	Verdict check.Verdict
+	Fix     string
 }
 
 // Source tells the items, in order.
@@ -49,11 +50,9 @@ func New(look theme.Theme, source Source, do page.Do) *browse.Page {
 
 func (i Item) row(look theme.Theme) browse.Row {
 	state, level := i.Text, page.Info
-	if i.Kind == "health" {
-		sign := look.Approved
-		if i.Bad {
-			sign, level = look.Denied, page.Alert
-		}
+	if i.Verdict != "" {
+		var sign string
+		sign, level = browse.Verdict(look, i.Verdict)
 		state = sign + " " + state
 	}
 	detail := []browse.Line{{Title: i.Kind + "  " + i.Name}, {Name: "state", Value: i.Text}}

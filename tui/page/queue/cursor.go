@@ -121,6 +121,7 @@ func (q *Queue) belongs(item feed.Item) bool {
 func (q *Queue) fill() {
 	c := q.context()
 	q.rows, q.timed = q.tabs[q.tab].pick(q.snapshot.Items, filter.Parse(q.filter), c)
+	q.widest = q.widest.with(q.rows)
 	for i, t := range q.tabs {
 		q.counts[i] = t.count(q.snapshot.Items, c)
 	}
@@ -185,6 +186,7 @@ func (q *Queue) refill() {
 	if q.cursor.key != "" && (q.cursor.gone || !q.belongs(q.cursor.item)) {
 		q.cursor = cursor{}
 	}
+	q.widest = widest{}
 	q.raise()
 	q.fill()
 	switch {

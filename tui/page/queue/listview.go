@@ -30,8 +30,21 @@ const (
 	bothFrom  = 64
 )
 
-// columnsFor divides the width of the list; timed says that there are rows with an end.
-func columnsFor(width int, t Tab, timed bool) columns {
+// widest are the longest names in the rows, in bytes, which is as many columns for the names that people give.
+type widest struct{ agent, action int }
+
+// with returns w made as wide as rows need it. It does not get narrower, so that the columns stay while rows go.
+func (w widest) with(rows []feed.Item) widest {
+	for _, item := range rows {
+		w.agent = max(w.agent, len(item.Spec.AgentIdentity))
+		w.action = max(w.action, len(item.Spec.Action))
+	}
+	return w
+}
+
+// columnsFor divides the width of the list; timed says that there are rows with an end. What the names do not need, the
+// targets get.
+func columnsFor(width int, t Tab, timed bool, names widest) columns {
 	room := max(width-leadWidth, 0)
 	left, age := 0, 0
 	if timed {
@@ -43,7 +56,10 @@ func columnsFor(width int, t Tab, timed bool) columns {
 		room -= ageWidth + 2
 	}
 	room = max(room, 0)
-	c := columns{left: left, age: age, agent: min(max(room/4, 8), 20), action: min(max(room/5, 8), 16)}
+	c := columns{
+		left: left, age: age,
+		agent: min(max(room/4, 8), 20, max(names.agent, len("AGENT"))), action: min(max(room/5, 8), 16, max(names.action, len("ACTION"))),
+	}
 	if t.Newest && room >= 60 {
 		c.phase = 10
 		room -= c.phase + 2
@@ -144,7 +160,7 @@ func (q *Queue) Signs() []page.Sign {
 
 // listLines draws the list: a line with the names of the columns and the rows that are on the screen.
 func (q *Queue) listLines() []string {
-	c := columnsFor(q.layout.listWidth, q.tabs[q.tab].Tab, q.timed)
+	c := columnsFor(q.layout.listWidth, q.tabs[q.tab].Tab, q.timed, q.widest)
 	head := row{sign: " ", mark: " ", left: "LEFT", age: "AGE", agent: "AGENT", action: "ACTION", phase: "PHASE", target: "TARGET"}
 	lines := make([]string, 1, q.layout.listHeight+1)
 	lines[0] = q.Look.Dim.Render(" " + head.lead(c) + head.rest(c, q.Look.Cut))

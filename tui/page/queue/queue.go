@@ -65,6 +65,7 @@ type Queue struct {
 	filter string
 	rows   []feed.Item
 	counts []int
+	widest widest
 	// timed says that there are rows to which something happens by itself.
 	timed bool
 	// turns is when a tab gets or loses a request by time alone.

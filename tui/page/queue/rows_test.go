@@ -179,6 +179,30 @@ func TestRowOfAgentText(t *testing.T) {
 	}
 }
 
+// Columns take what their names need, as far as there is room, and the targets get the rest.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	short := item(0)
+	short.Spec.AgentIdentity, short.Spec.Action = "bot", "delete"
+	long := item(1)
+	long.Spec.AgentIdentity = strings.Repeat("agent", 100)
+	names := widest{}.with([]feed.Item{short})
+	for _, c := range []struct {
+		width int
+		names widest
+		want  columns
+	}{
+		{66, names, columns{age: 4, agent: 5, action: 6, target: 41}},
+		{66, names.with([]feed.Item{long}), columns{age: 4, agent: 14, action: 6, target: 32}},
+		{66, names.with([]feed.Item{long}).with(nil), columns{age: 4, agent: 14, action: 6, target: 32}},
+		{20, names, columns{age: 4, agent: 5, action: 6}},
+	} {
+		if got := columnsFor(c.width, Tab{}, false, c.names); got != c.want {
+			t.Errorf("%d columns, names %+v: %+v, want %+v", c.width, c.names, got, c.want)
+		}
+	}
+}
+
 func TestDivide(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

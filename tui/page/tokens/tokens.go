@@ -202,15 +202,7 @@ func rows(look theme.Theme, r Report) []browse.Row {
 
 // checked is the row of one check.
 func checked(look theme.Theme, c check.Result) browse.Row {
-	sign, level := look.Approved, page.Info
-	switch {
-	case c.Bad():
-		sign, level = look.Denied, page.Alert
-	case c.Verdict == check.Warn:
-		sign = look.Failed
-	case c.Verdict == check.Skip:
-		sign = look.Dot
-	}
+	sign, level := browse.Verdict(look, c.Verdict)
 	said := c.Reason
 	if said == "" {
 		said = c.Question
