@@ -143,11 +143,17 @@ func look(o Options) theme.Theme {
 	return theme.New(found)
 }
 
-// build puts the program together.
-func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, error) {
+// complete fills in what may be left out.
+func (o Options) complete() Options {
 	if o.Command == nil {
 		o.Command = func(line string) string { return "aip-dev " + line }
 	}
+	return o
+}
+
+// build puts the program together.
+func build(ctx context.Context, o Options, look theme.Theme) (*root, *pending, error) {
+	o = o.complete()
 	decisions := newPending()
 	live := untilEnd(ctx)
 	r := &root{

@@ -11,14 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aip-dev/aip-dev/bootstrap"
-	"github.com/aip-dev/aip-dev/gateway/client"
 	"github.com/aip-dev/aip-dev/internal/failure"
-	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/session"
 	"github.com/aip-dev/aip-dev/tui"
 	"github.com/aip-dev/aip-dev/tui/page/agents"
 	"github.com/aip-dev/aip-dev/tui/page/tour"
-	"github.com/aip-dev/aip-dev/tui/plain"
 )
 
 // defaultHold is for how long a decision can be taken back.
@@ -67,30 +64,44 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 	}
 	if o.as == "" {
 		o.as = s.First(bootstrap.RoleReviewer, bootstrap.RoleAdmin)
-	}
-	if known := s.Clients(); o.as != "" && !slices.Contains(known, o.as) {
+	} else if known := s.Clients(); !slices.Contains(known, o.as) {
 		return &session.UnknownClientError{ID: o.as, Known: known}
-	}
-	g, err := s.Gateway(o.as)
-	if err != nil {
-		return err
-	}
-	decisions, err := a.journal()
-	if err != nil {
-		return err
 	}
 	if err := a.mayGrant(s, o); err != nil {
 		return err
 	}
-	if o.plain {
-		return a.plainQueue(ctx, g, s, decisions, o)
-	}
-	wishes, err := a.queueWishes()
+	parts, err := a.queueParts(s, o)
 	if err != nil {
 		return err
 	}
+	if o.plain {
+		parts.In, parts.Out = a.in, a.out
+		err = tui.RunLines(ctx, parts)
+	} else {
+		err = tui.Run(ctx, parts)
+	}
+	if errors.Is(err, context.Canceled) {
+		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
+	}
+	return err
+}
+
+// queueParts is what the queue is made of in this environment.
+func (a *app) queueParts(s *session.Session, o queueOptions) (tui.Options, error) {
+	g, err := s.Gateway(o.as)
+	if err != nil {
+		return tui.Options{}, err
+	}
+	decisions, err := a.journal()
+	if err != nil {
+		return tui.Options{}, err
+	}
+	wishes, err := a.queueWishes()
+	if err != nil {
+		return tui.Options{}, err
+	}
 	source := s.Source(o.as)
-	err = tui.Run(ctx, tui.Options{
+	return tui.Options{
 		Tour: o.tour, Policies: adminOf(s), Tokens: tokenDesk{a, s},
 		Gateway: g, Journal: decisions, Now: a.now, Environment: a.name, Cluster: s.Facts.Cluster.Kind, Identity: o.as,
 		TokenExpiry: func() (time.Time, bool) {
@@ -99,11 +110,7 @@ func (a *app) queue(ctx context.Context, o queueOptions) error {
 		},
 		NoColor: o.noColour, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly, Mouse: o.mouse, Keys: wishes.Keys, Tabs: wishes.Tabs, Hold: o.hold, Grants: o.grants,
 		Identities: func() []agents.Identity { return a.identities(s) }, Commands: queueCommands{a}, Environs: a.environs(s), Command: a.command, URL: s.Facts.Gateway.URL, Native: a.getenv("SSH_CONNECTION") == "",
-	})
-	if errors.Is(err, context.Canceled) {
-		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
-	}
-	return err
+	}, nil
 }
 
 // mayGrant refuses grants where they are not for trying things out: they approve without a look.
@@ -119,19 +126,6 @@ func (a *app) mayGrant(s *session.Session, o queueOptions) error {
 	default:
 		return nil
 	}
-}
-
-// plainQueue is the queue in lines.
-func (a *app) plainQueue(ctx context.Context, g *client.Client, s *session.Session, decisions *journal.Journal, o queueOptions) error {
-	p := plain.Options{Gateway: g, Journal: decisions, Environment: a.name, In: a.in, Out: a.out, Now: a.now, ASCII: o.ascii || !a.utf8(), ReadOnly: o.readOnly}
-	if admin := adminOf(s); admin != nil {
-		p.Policies = admin.AllSafetyPolicies
-	}
-	err := plain.Run(ctx, p)
-	if errors.Is(err, context.Canceled) {
-		return failure.New(failure.Interrupted, nil, "the queue was ended by a signal")
-	}
-	return err
 }
 
 // utf8 reports whether the locale says that the terminal shows UTF-8. Where nothing is said, it most likely does; the

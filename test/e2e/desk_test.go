@@ -88,7 +88,7 @@ func TestPages(t *testing.T) {
 	term.until("aip-admin-1 (admin)")
 
 	term.press("I")
-	term.until("a add")
+	term.until("a add   ") // or it is off
 	term.press("a")
 	term.until("for example cost-bot")
 	term.press("nap-bot\r\r")
@@ -102,7 +102,7 @@ func TestPages(t *testing.T) {
 	}
 
 	term.press("P")
-	term.until("a check and apply")
+	term.until("a check and apply   ")
 	term.press("a")
 	term.until("a path, or paste the YAML")
 	term.press(bad + "\r")
@@ -147,7 +147,9 @@ func TestPages(t *testing.T) {
 	term.until(" are well")
 	term.press("G")
 	term.until("waited for")
-	term.press("qq")
+	term.press("q")
+	term.until("[To decide")
+	term.press("q")
 	if err := c.Wait(); err != nil {
 		t.Errorf("q: %v", err)
 	}

@@ -297,7 +297,7 @@ func cutLast(s, separator string) (before, after string, found bool) {
 // keeps reports whether a file or folder of the state is there to keep what is secret: kept tokens, the store, certificates, and
 // what gives access.
 func keeps(path string) bool {
-	switch filepath.Base(path) {
+	switch strings.TrimSuffix(filepath.Base(path), ".new") { // as which it is written before it takes the place of the old one
 	case "tokens", "etcd", "pki", "kubeconfig":
 		return true
 	default:

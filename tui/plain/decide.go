@@ -2,11 +2,9 @@ package plain
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/client"
@@ -15,7 +13,6 @@ import (
 	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/filter"
-	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/record"
 )
 
@@ -35,17 +32,23 @@ func (d *desk) take(rest string) (r *v1alpha1.AgentRequest, more string, ok bool
 
 // fresh returns the newest version of a request; nil, after it said so, when it is gone.
 func (d *desk) fresh(ctx context.Context, r *v1alpha1.AgentRequest) *v1alpha1.AgentRequest {
+	r, _ = d.freshAmong(ctx, r)
+	return r
+}
+
+// freshAmong returns the newest version of a request, or nil as fresh does, and all requests.
+func (d *desk) freshAmong(ctx context.Context, r *v1alpha1.AgentRequest) (*v1alpha1.AgentRequest, []v1alpha1.AgentRequest) {
 	all, err := d.Gateway.List(ctx, client.ListOptions{AllNamespaces: true})
 	if err != nil {
 		d.failed("read "+safetext.ID(r.Name), err)
-		return nil
+		return nil, nil
 	}
 	at := slices.IndexFunc(all, func(other v1alpha1.AgentRequest) bool { return other.UID == r.UID })
 	if at < 0 {
 		d.say("%s was deleted.", safetext.ID(r.Name))
-		return nil
+		return nil, nil
 	}
-	return &all[at]
+	return &all[at], all
 }
 
 func (d *desk) show(ctx context.Context, rest string) {
@@ -53,10 +56,11 @@ func (d *desk) show(ctx context.Context, rest string) {
 	if !ok {
 		return
 	}
-	if r = d.fresh(ctx, r); r == nil {
+	r, all := d.freshAmong(ctx, r)
+	if r == nil {
 		return
 	}
-	o := record.Options{Look: d.look, Zone: d.Now().Location(), Width: lineWidth}
+	o := record.Options{Look: d.look, Zone: d.Now().Location(), Width: lineWidth, Ends: limits().Of(r), Rivals: record.Rivals(r, all)}
 	if d.Policies != nil {
 		if all, err := d.Policies(ctx); err == nil {
 			o.Why = record.Explain(r, all)
@@ -80,27 +84,24 @@ func (d *desk) next(ctx context.Context, _ string) {
 	d.say("There is nothing that you have not seen.")
 }
 
-func (d *desk) approve(ctx context.Context, rest string)       { d.decide(ctx, rest, true, false) }
-func (d *desk) approveUnread(ctx context.Context, rest string) { d.decide(ctx, rest, true, true) }
-func (d *desk) deny(ctx context.Context, rest string)          { d.decide(ctx, rest, false, true) }
+func (d *desk) approve(ctx context.Context, rest string)       { d.decideEach(ctx, rest, true, false) }
+func (d *desk) approveUnread(ctx context.Context, rest string) { d.decideEach(ctx, rest, true, true) }
+func (d *desk) deny(ctx context.Context, rest string)          { d.decideEach(ctx, rest, false, true) }
 
-// decide sends a decision about the version that was shown or, where none was, the one of the last list.
-func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
-	r, reason, ok := d.take(rest)
-	if !ok {
-		return
-	}
+// decide sends a decision about the version that was shown or, where none was, the one of the last list. It reports whether
+// the gateway took it.
+func (d *desk) decide(ctx context.Context, r *v1alpha1.AgentRequest, reason string, approve, unread bool) bool {
 	read := d.shown[r.UID]
 	if read == nil {
 		read = r
 	}
 	if why := d.refusal(read, reason, approve, unread); why != "" {
 		d.say("Not sent: %s.", why)
-		return
+		return false
 	}
 	now := d.fresh(ctx, read)
 	if now == nil {
-		return
+		return false
 	}
 	if now.ResourceVersion != read.ResourceVersion {
 		d.say("Not sent: this request is not what you read. Since you read it:")
@@ -108,10 +109,10 @@ func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
 			d.print(strings.TrimRight(l, " ") + "\n")
 		}
 		d.say("Show it again, then decide.")
-		return
+		return false
 	}
 	if approve && d.changedSince(ctx, read, reason) {
-		return
+		return false
 	}
 	verb, did := journal.Deny, "Denied"
 	if approve {
@@ -119,7 +120,7 @@ func (d *desk) decide(ctx context.Context, rest string, approve, unread bool) {
 	}
 	out := d.order(verb, read)
 	out.Review = wire.Review{Reason: reason, ResourceVersion: read.ResourceVersion}
-	d.send(ctx, out, did)
+	return d.send(ctx, out, did)
 }
 
 // order is a decision about the version of a request that was shown or, where none was, the one of the last list.
@@ -131,8 +132,8 @@ func (d *desk) order(verb string, read *v1alpha1.AgentRequest) decide.Order {
 	return o
 }
 
-// send sends a decision and says what became of it.
-func (d *desk) send(ctx context.Context, o decide.Order, did string) {
+// send sends a decision, says what became of it, and reports whether the gateway took it.
+func (d *desk) send(ctx context.Context, o decide.Order, did string) bool {
 	a := d.out.Send(ctx, o)
 	switch h := a.State.HumanApproval; {
 	case a.Err != nil && h != nil:
@@ -147,10 +148,23 @@ func (d *desk) send(ctx context.Context, o decide.Order, did string) {
 	if a.Unkept != nil {
 		d.failed("write down in the journal what became of it", a.Unkept)
 	}
+	return a.Err == nil
 }
 
 // refusal says why a decision is not even sent; it is empty when it is.
 func (d *desk) refusal(r *v1alpha1.AgentRequest, reason string, approve, unread bool) string {
+	switch why := d.decidable(r); {
+	case why != "":
+		return why
+	case approve && !unread && d.shown[r.UID] == nil:
+		return "it was not shown, say show first or approve-unread"
+	default:
+		return reasonNeeded(r, reason, approve)
+	}
+}
+
+// decidable says why a request cannot be decided whatever is said about it; it is empty when it can.
+func (d *desk) decidable(r *v1alpha1.AgentRequest) string {
 	switch {
 	case d.ReadOnly:
 		return "read-only"
@@ -160,10 +174,8 @@ func (d *desk) refusal(r *v1alpha1.AgentRequest, reason string, approve, unread 
 		return "it does not wait for a decision"
 	case d.own(r):
 		return "own request, use another reviewer"
-	case approve && !unread && d.shown[r.UID] == nil:
-		return "it was not shown, say show first or approve-unread"
 	default:
-		return reasonNeeded(r, reason, approve)
+		return ""
 	}
 }
 
@@ -211,94 +223,6 @@ func (d *desk) grade(ctx context.Context, rest string) {
 	out := d.order(journal.Grade, r)
 	out.Verdict = v
 	d.send(ctx, out, "Graded "+safetext.ID(v.Verdict))
-}
-
-func (d *desk) yaml(ctx context.Context, rest string) {
-	r, _, ok := d.take(rest)
-	if !ok {
-		return
-	}
-	if r = d.fresh(ctx, r); r == nil {
-		return
-	}
-	text, err := record.YAML(r)
-	if err != nil {
-		d.failed("yaml", err)
-		return
-	}
-	for _, l := range safetext.Block(text) {
-		d.say("%s", l)
-	}
-}
-
-func (d *desk) diff(ctx context.Context, rest string) {
-	r, _, ok := d.take(rest)
-	if !ok {
-		return
-	}
-	all, err := d.Gateway.List(ctx, client.ListOptions{AllNamespaces: true, Agent: r.Spec.AgentIdentity})
-	if err != nil {
-		d.failed("list", err)
-		return
-	}
-	var before *v1alpha1.AgentRequest
-	for i := range all {
-		o := &all[i]
-		if o.Spec.AgentIdentity == r.Spec.AgentIdentity && o.CreationTimestamp.Before(&r.CreationTimestamp) &&
-			(before == nil || before.CreationTimestamp.Before(&o.CreationTimestamp)) {
-			before = o
-		}
-	}
-	if before == nil {
-		d.say("This agent asked for nothing before.")
-		return
-	}
-	d.say("Compared with %s:", safetext.ID(before.Name))
-	for _, l := range record.ChangeLines(record.Differences(before, r), d.look, lineWidth, 0) {
-		d.print(strings.TrimRight(l, " ") + "\n")
-	}
-}
-
-// auditShown is how many events are printed.
-const auditShown = 50
-
-func (d *desk) audit(ctx context.Context, word string) {
-	all, err := d.Gateway.AuditRecords(ctx, client.AuditOptions{AllNamespaces: true, Limit: 1000})
-	if err != nil {
-		d.failed("read the trail", err)
-		return
-	}
-	n := 0
-	for i := range all {
-		s := all[i].Spec
-		line := fmt.Sprintf("%s %s: %s, %s %s, %s", s.Timestamp.In(d.Now().Location()).Format(time.DateTime), s.Event, s.AgentIdentity, s.Action, s.TargetURI, s.AgentRequestRef)
-		if by := s.Annotations[v1alpha1.AuditApprovedBy]; by != "" {
-			line += ", by " + by + ": " + s.Annotations[v1alpha1.AuditApprovalReason]
-		}
-		if n < auditShown && strings.Contains(strings.ToLower(line), strings.ToLower(word)) {
-			n++
-			d.say("%s", safetext.Line(line))
-		}
-	}
-	d.say("%s.", text.Count(n, "event", "events"))
-}
-
-func (d *desk) policies(ctx context.Context, _ string) {
-	if d.Policies == nil {
-		d.say("Reading policies takes the admin role, and this environment has no such client.")
-		return
-	}
-	all, err := d.Policies(ctx)
-	if err != nil {
-		d.failed("read the policies", err)
-		return
-	}
-	for i := range all {
-		for _, r := range all[i].Spec.Rules {
-			d.say("%s/%s, rule %s: %s when %s", safetext.ID(all[i].Namespace), safetext.ID(all[i].Name), safetext.ID(r.Name), safetext.ID(r.Action), safetext.Line(r.Expression))
-		}
-	}
-	d.say("%s.", text.Count(len(all), "policy", "policies"))
 }
 
 func (d *desk) whoami(ctx context.Context, _ string) {

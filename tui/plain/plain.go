@@ -21,9 +21,10 @@ import (
 	"github.com/aip-dev/aip-dev/internal/decide"
 	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/internal/safetext"
-	"github.com/aip-dev/aip-dev/tui/deadline"
-	"github.com/aip-dev/aip-dev/tui/filter"
-	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/page/browse"
+	"github.com/aip-dev/aip-dev/tui/page/queue"
+	"github.com/aip-dev/aip-dev/tui/page/run"
+	"github.com/aip-dev/aip-dev/tui/page/tokens"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -33,7 +34,6 @@ type Gateway interface {
 	Target(ctx context.Context, namespace, name string) (wire.Target, error)
 	Whoami(ctx context.Context) (wire.Whoami, error)
 	List(ctx context.Context, o client.ListOptions) ([]v1alpha1.AgentRequest, error)
-	AuditRecords(ctx context.Context, o client.AuditOptions) ([]v1alpha1.AuditRecord, error)
 }
 
 // Options are what the queue is made of. Gateway, In, Out and Now are required.
@@ -47,6 +47,15 @@ type Options struct {
 	Environment string
 	// Policies reads the policies; nil leaves the rules out.
 	Policies func(ctx context.Context) ([]v1alpha1.SafetyPolicy, error)
+	// Tabs are the saved filters, Pages the other pages.
+	Tabs  []queue.Tab
+	Pages []Page
+	// Tokens explains tokens, Commands runs commands of this program; both may be nil.
+	Tokens   tokens.Source
+	Commands run.Commands
+	// Command writes a command of this program as people type it, URL is the address of the gateway.
+	Command  func(line string) string
+	URL      string
 	ASCII    bool
 	ReadOnly bool
 }
@@ -58,7 +67,8 @@ const lineLimit = 64 << 10
 func Run(ctx context.Context, o Options) error {
 	d := &desk{
 		Options: o, look: theme.New(theme.Options{Profile: termenv.Ascii, ASCII: o.ASCII}), shown: map[types.UID]*v1alpha1.AgentRequest{}, told: map[types.UID]string{},
-		out: decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "plain"},
+		listed: map[string][]browse.Row{},
+		out:    decide.Desk{Gateway: o.Gateway, Journal: o.Journal, Environment: o.Environment, Via: "plain"},
 	}
 	if err := d.begin(ctx); err != nil {
 		return err
@@ -114,7 +124,9 @@ type desk struct {
 	shown map[types.UID]*v1alpha1.AgentRequest
 	// told is what of a target was said to have changed since it was verified.
 	told map[types.UID]string
-	err  error
+	// listed are the rows that each page listed last.
+	listed map[string][]browse.Row
+	err    error
 }
 
 func (d *desk) print(text string) {
@@ -148,22 +160,31 @@ type command struct {
 	run               func(d *desk, ctx context.Context, rest string)
 }
 
-func commands() []command {
-	return []command{
+func (d *desk) commands() []command {
+	all := []command{
 		{"list", "list [FILTER]", "requests that wait, or those that match: words, field:value, is:waiting, is:expiring, is:ungraded, is:mine, is:today, all", (*desk).listCommand},
+		{"tabs", "tabs", "the saved filters, and how many requests each has", (*desk).tabs},
+		{"tab", "tab N", "the requests of saved filter N", (*desk).tab},
 		{"show", "show N", "the whole of request N of the last list", (*desk).show},
 		{"next", "next", "the whole of the first request that waits and was not shown", (*desk).next},
 		{"look", "look N", "the target of request N as it is now, and what changed since it was verified", (*desk).lookAgain},
-		{"approve", "approve N [REASON]", "approve request N; it must have been shown", (*desk).approve},
-		{"approve-unread", "approve-unread N [REASON]", "approve request N without having seen it whole", (*desk).approveUnread},
-		{"deny", "deny N REASON", "deny request N; the agent reads the reason", (*desk).deny},
+		{"approve", "approve N [REASON]", "approve request N; it must have been shown. N may be several, 1,3-5, which are decided one by one", (*desk).approve},
+		{"approve-unread", "approve-unread N [REASON]", "approve request N, or several, without having seen them whole", (*desk).approveUnread},
+		{"deny", "deny N REASON", "deny request N, or several; the agent reads the reason", (*desk).deny},
+		{"like", "like N", "the numbers of those that ask for the same as request N", (*desk).like},
 		{"grade", "grade N VERDICT [CODE] [NOTE]", "grade a request that was not executed: correct, partial or incorrect", (*desk).grade},
 		{"yaml", "yaml N", "request N as YAML", (*desk).yaml},
+		{"json", "json N", "request N as JSON", (*desk).json},
 		{"diff", "diff N", "what differs from the request that the same agent made before", (*desk).diff},
-		{"audit", "audit [WORD]", "the newest events of the trail", (*desk).audit},
-		{"policies", "policies", "the rules that are in force", (*desk).policies},
+		{"copy", "copy N WHAT", "a line to copy: name, target, yaml, json, curl, header or kubectl", (*desk).copy},
+		{"token", "token [CLIENT | TOKEN | N]", "what the gateway makes of a token and what it says, yours unless you name another", (*desk).token},
+		{"run", "run COMMAND", "a command of this program: agent add, agent remove, policy check, policy apply, policy remove", (*desk).run},
 		{"who", "who", "who you are to the gateway", (*desk).whoami},
 	}
+	for _, p := range d.Pages {
+		all = append(all, p.command())
+	}
+	return all
 }
 
 // do runs one command and reports whether the session is over.
@@ -178,7 +199,7 @@ func (d *desk) do(ctx context.Context, line string) (over bool) {
 		d.help()
 		return false
 	}
-	all := commands()
+	all := d.commands()
 	if at := slices.IndexFunc(all, func(c command) bool { return c.name == name }); at >= 0 {
 		all[at].run(d, ctx, strings.TrimSpace(rest))
 		return false
@@ -188,50 +209,11 @@ func (d *desk) do(ctx context.Context, line string) (over bool) {
 }
 
 func (d *desk) help() {
-	for _, c := range commands() {
+	for _, c := range d.commands() {
 		d.say("%s: %s.", c.usage, c.does)
 	}
 	d.say("help: this list.")
 	d.say("quit: leave.")
-}
-
-func (d *desk) listCommand(ctx context.Context, rest string) {
-	switch rest {
-	case "":
-		rest = "is:waiting"
-	case "all":
-		rest = ""
-	}
-	d.list(ctx, rest)
-}
-
-// list prints what matches, a line each.
-func (d *desk) list(ctx context.Context, wanted string) {
-	all, err := d.Gateway.List(ctx, client.ListOptions{AllNamespaces: true})
-	if err != nil {
-		d.failed("list", err)
-		return
-	}
-	limits := deadline.Default()
-	query, c := filter.Parse(wanted), filter.Context{Now: d.Now(), Me: d.who.Identity, Limits: limits}
-	d.rows = slices.DeleteFunc(all, func(r v1alpha1.AgentRequest) bool { return !query.Match(&r, c) })
-	slices.SortStableFunc(d.rows, func(a, b v1alpha1.AgentRequest) int {
-		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
-	})
-	if len(d.rows) == 0 {
-		d.say("Nothing matches.")
-	} else {
-		d.say("%s.", text.Count(len(d.rows), "request", "requests"))
-	}
-	for i := range d.rows {
-		r := &d.rows[i]
-		left := ""
-		if end := limits.Of(r); !end.At.IsZero() {
-			left = fmt.Sprintf(", %s in %s", end.What, end.At.Sub(d.Now()).Round(time.Second))
-		}
-		d.say("%d. %s: %s asks to %s %s, %s ago%s.", i+1, safetext.ID(string(r.Status.Phase)), safetext.ID(r.Spec.AgentIdentity), safetext.ID(r.Spec.Action),
-			safetext.ID(r.Spec.Target.URI), d.Now().Sub(r.CreationTimestamp.Time).Round(time.Second), left)
-	}
 }
 
 // failed says what went wrong.

@@ -14,7 +14,11 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/journal"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
+	"github.com/aip-dev/aip-dev/tui/page/audit"
+	"github.com/aip-dev/aip-dev/tui/page/policies"
+	"github.com/aip-dev/aip-dev/tui/page/queue"
 	"github.com/aip-dev/aip-dev/tui/plain"
+	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
 func talk(t *testing.T, g *fakegateway.Gateway, readOnly bool, lines ...string) string {
@@ -28,7 +32,11 @@ func talkKept(t *testing.T, g *fakegateway.Gateway, kept *journal.Journal, readO
 	var out bytes.Buffer
 	err := plain.Run(t.Context(), plain.Options{
 		Gateway: g, Journal: kept, In: strings.NewReader(strings.Join(lines, "\n") + "\n"), Out: &out, Now: time.Now, ReadOnly: readOnly,
-		Policies: g.AllSafetyPolicies,
+		Policies: g.AllSafetyPolicies, Tabs: queue.Tabs(), URL: "http://gateway", Command: func(line string) string { return "aip-dev " + line },
+		Pages: []plain.Page{
+			{Name: "audit", Does: "audit trail", Rows: audit.New(theme.Theme{}, g, nil, time.UTC).Read},
+			{Name: "policies", Does: "policies", Columns: policies.New(policies.Options{}).Columns, Rows: policies.New(policies.Options{Source: g}).Read},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +70,7 @@ func TestSession(t *testing.T) {
 	got := talk(t, g, false, "help", "approve 2", "approve 9", "nonsense", "deny 1", "deny 1 not now", "show 2", "approve 2 drained first", "list all", "audit denied", "policies", "who", "yaml 1", "diff 1", "quit", "list")
 	wants(t, got, "2 requests.", "approve N [REASON]: ", "Not sent: it was not shown", "Say a number of the last list, from 1 to 2", "There is no command nonsense",
 		"Not sent: a reason is needed", "Denied by you, phase Denied.", "THE AGENT SAYS", "That is all of idle-reaper-x7k2m", "Approved by you, phase Approved.",
-		"request.denied", "needs-human: RequireApproval when", "You are aip-reviewer-1", "agentIdentity")
+		"request.denied", "1. default, guard-destructive, yes, RequireApproval needs-human.", "You are aip-reviewer-1", "agentIdentity")
 	if d := g.Decisions(); len(d) != 2 || d[0].Approved || d[0].Review.Reason != "not now" || !d[1].Approved || d[1].Review.Reason != "drained first" {
 		t.Errorf("decisions %+v", d)
 	}

@@ -33,6 +33,26 @@ type Options struct {
 	Why []Rule
 }
 
+// RivalsShown is how many rivals a record lists.
+const RivalsShown = 20
+
+// Rival reports whether other is about the target of r, too, and not over.
+func Rival(r, other *v1alpha1.AgentRequest) bool {
+	return other.Spec.Target.URI == r.Spec.Target.URI && !other.Status.Phase.Terminal() &&
+		(other.UID != r.UID || other.Namespace != r.Namespace || other.Name != r.Name)
+}
+
+// Rivals returns the first rivals of r among all.
+func Rivals(r *v1alpha1.AgentRequest, all []v1alpha1.AgentRequest) []*v1alpha1.AgentRequest {
+	var rivals []*v1alpha1.AgentRequest
+	for i := range all {
+		if len(rivals) < RivalsShown && Rival(r, &all[i]) {
+			rivals = append(rivals, &all[i])
+		}
+	}
+	return rivals
+}
+
 // Lines returns the record of r.
 func Lines(r *v1alpha1.AgentRequest, o Options) []string {
 	w := &writer{look: o.Look, zone: o.Zone, width: max(o.Width, 4), bar: o.Look.Dim.Render(o.Look.Quote) + " ", why: o.Why}

@@ -17,6 +17,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/part/list"
 	"github.com/aip-dev/aip-dev/tui/part/pager"
 	"github.com/aip-dev/aip-dev/tui/part/prompt"
+	"github.com/aip-dev/aip-dev/tui/part/search"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
@@ -76,14 +77,16 @@ type Page struct {
 	listWidth, listHeight int
 	rows, shown           []Row
 	// columns are as wide as the rows need them.
-	columns                []Column
-	id                     string
-	at                     int
-	window                 list.Window
-	detail                 pager.Pager
-	drawn                  drawn
-	filter                 string
-	search                 *prompt.Prompt
+	columns []Column
+	id      string
+	at      int
+	window  list.Window
+	detail  pager.Pager
+	drawn   drawn
+	filter  string
+	search  *prompt.Prompt
+	// seek looks for words in the detail while that has the whole room.
+	seek                   *search.Search
 	question               Question
 	snapshot               feed.Snapshot
 	loaded, loading, whole bool
@@ -127,6 +130,15 @@ type loaded struct {
 	page *Page
 	rows []Row
 	err  error
+}
+
+// Read gets the rows as the page shows them, for where nothing is drawn.
+func (p *Page) Read(ctx context.Context) ([]Row, error) { return p.Load(ctx) }
+
+// Has reports whether each of words, in lower case, is in the row.
+func (r Row) Has(words []string) bool {
+	all := strings.ToLower(strings.Join(r.Cells, " "))
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(all, w) })
 }
 
 // Init implements page.Page.
@@ -212,8 +224,7 @@ func (p *Page) pick() {
 	before := p.at
 	p.shown = nil
 	for _, r := range p.rows {
-		all := strings.ToLower(strings.Join(r.Cells, " "))
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(all, w) }) {
+		if r.Has(words) {
 			p.shown = append(p.shown, r)
 		}
 	}
@@ -242,6 +253,12 @@ func (p *Page) press(msg tea.KeyMsg) tea.Cmd {
 		return p.answer(msg)
 	case p.search != nil:
 		return p.typeFilter(msg)
+	case p.seek != nil:
+		over, cmd := p.seek.Update(msg, &p.detail)
+		if over {
+			p.seek = nil
+		}
+		return cmd
 	}
 	step := func(by int) {
 		if p.whole {
@@ -282,6 +299,8 @@ func (p *Page) pressRest(msg tea.KeyMsg) tea.Cmd {
 	case key.Matches(msg, k.open) && len(p.shown) > 0:
 		p.whole = !p.whole
 		p.arrange()
+	case key.Matches(msg, k.filter) && p.whole:
+		p.seek = search.New(p.Look)
 	case key.Matches(msg, k.filter):
 		line := prompt.New(p.Look, 200)
 		line.SetValue(p.filter)
@@ -320,6 +339,11 @@ func (p *Page) Keys() []page.Key {
 		return p.question.Keys()
 	case p.search != nil:
 		return []page.Key{{Binding: k.accept}, {Binding: k.cancel}}
+	case p.seek != nil:
+		return []page.Key{{Binding: p.seek.Next}, {Binding: p.seek.Back}}
+	}
+	if p.whole {
+		k.filter.SetHelp(k.filter.Help().Key, "search the text")
 	}
 	keys := append([]page.Key{{Binding: k.back}}, p.actionKeys()...)
 	if len(p.shown) > 0 {
@@ -346,6 +370,8 @@ func (p *Page) Prompt() []string {
 	switch {
 	case p.question != nil:
 		return p.question.Lines(p.width)
+	case p.seek != nil:
+		return p.seek.Lines(p.width)
 	case p.search == nil:
 		return nil
 	}

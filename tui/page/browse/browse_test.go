@@ -140,3 +140,19 @@ func TestReadsAgain(t *testing.T) {
 		t.Errorf("a failure:\n%q", view)
 	}
 }
+
+// What has the whole room is searched, and not the list behind it.
+func TestSearchTheDetail(t *testing.T) {
+	t.Parallel()
+	s := open(t, 80, 12, row(1), row(2))
+	for _, k := range []string{"enter", "/", "o", "w", "n", "e", "d"} {
+		s.run(s.Update(drive.Key(k)))
+	}
+	if got := strings.Join(s.Prompt(), "\n"); !strings.Contains(got, "line 1 of 1 that has it") || strings.Contains(s.View(), "match") {
+		t.Errorf("%s\n%s", got, s.View())
+	}
+	s.run(s.Update(drive.Key("esc")))
+	if s.Prompt() != nil || !strings.Contains(s.View(), "owned") {
+		t.Errorf("esc does not leave the search alone\n%s", s.View())
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/aip-dev/aip-dev/internal/check"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
@@ -275,7 +277,10 @@ func (p *Page) listLines() []string {
 
 func (p *Page) detailLines() []string {
 	lines := make([]string, 0, p.detail.Height())
-	for _, l := range p.detail.Visible() {
+	for i, l := range p.detail.Visible() {
+		if p.seek != nil && p.seek.Found() == p.detail.Above()+i {
+			l = p.Look.Selected.Render(ansi.Strip(l))
+		}
 		lines = append(lines, " "+l)
 	}
 	for len(lines) < p.detail.Height() {

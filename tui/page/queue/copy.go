@@ -8,28 +8,32 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/text"
 	"github.com/aip-dev/aip-dev/tui/record"
 )
 
-// copies are the things about a request that can be copied, by the key that chooses them.
-func (q *Queue) copies() []struct {
-	key, what string
+// Copyable is something about a request that can be copied.
+type Copyable struct {
+	// Key chooses it, What names it.
+	Key, What string
 	text      func() string
-} {
-	r := q.cursor.item.AgentRequest
-	return []struct {
-		key, what string
-		text      func() string
-	}{
+}
+
+// Text is what is copied; it may be empty when the request is unfit to be written down.
+func (c Copyable) Text() string { return c.text() }
+
+// Copies are what of a request can be copied.
+func (o Options) Copies(r *v1alpha1.AgentRequest) []Copyable {
+	return []Copyable{
 		{"n", "name", func() string { return safetext.ID(r.Name) }},
 		{"t", "target", func() string { return safetext.ID(r.Spec.Target.URI) }},
 		{"y", "YAML", func() string { s, _ := record.YAML(r); return s }}, // an empty text is refused
 		{"j", "JSON", func() string { s, _ := record.JSON(r); return s }},
-		{"c", "curl command", q.curl},
-		{"h", "header for curl", func() string { return "-H " + q.header() }},
+		{"c", "curl command", func() string { return o.curl(r) }},
+		{"h", "header for curl", func() string { return "-H " + o.header() }},
 		{"k", "kubectl command", func() string {
 			return "kubectl get agentrequest -n " + quoted(r.Namespace) + " " + quoted(r.Name) + " -o yaml"
 		}},
@@ -37,19 +41,18 @@ func (q *Queue) copies() []struct {
 }
 
 // curl is a command that asks the gateway for the request.
-func (q *Queue) curl() string {
-	r := q.cursor.item
-	address := strings.TrimSuffix(q.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
-	return "curl -H " + q.header() + " " + quoted(address)
+func (o Options) curl(r *v1alpha1.AgentRequest) string {
+	address := strings.TrimSuffix(o.GatewayURL, "/") + "/agent-requests/" + url.PathEscape(r.Name) + "?namespace=" + url.QueryEscape(r.Namespace)
+	return "curl -H " + o.header() + " " + quoted(address)
 }
 
 // header is the header that tells the gateway who asks. The token is minted when a shell reads this, and never copied.
-func (q *Queue) header() string {
+func (o Options) header() string {
 	mint := "token"
-	if q.Identity != "" {
-		mint += " " + quoted(q.Identity)
+	if o.Identity != "" {
+		mint += " " + quoted(o.Identity)
 	}
-	return fmt.Sprintf(`"Authorization: Bearer $(%s)"`, q.Command(mint))
+	return fmt.Sprintf(`"Authorization: Bearer $(%s)"`, o.Command(mint))
 }
 
 // quoted makes a word for a shell.
@@ -66,9 +69,9 @@ func quoted(s string) string {
 // pressCopy copies what the key chooses. Every other key goes back.
 func (q *Queue) pressCopy(msg tea.KeyMsg) tea.Cmd {
 	q.copying = false
-	for _, c := range q.copies() {
-		if msg.String() == c.key {
-			copied := page.Copy{What: "the " + c.what, Text: c.text()}
+	for _, c := range q.Copies(q.cursor.item.AgentRequest) {
+		if msg.String() == c.Key {
+			copied := page.Copy{What: "the " + c.What, Text: c.Text()}
 			return func() tea.Msg { return copied }
 		}
 	}
@@ -78,8 +81,8 @@ func (q *Queue) pressCopy(msg tea.KeyMsg) tea.Cmd {
 // copyLines asks what is to be copied.
 func (q *Queue) copyLines() []string {
 	lines := []string{" copy "}
-	for _, c := range q.copies() {
-		choice := "  " + q.Look.Accent.Render(c.key) + " " + c.what
+	for _, c := range q.Copies(q.cursor.item.AgentRequest) {
+		choice := "  " + q.Look.Accent.Render(c.Key) + " " + c.What
 		if text.Width(lines[len(lines)-1]+choice) > q.width {
 			lines = append(lines, text.Spaces(len(" copy ")))
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
@@ -322,5 +323,34 @@ func TestReadMeansOnTheScreen(t *testing.T) {
 		d.Wait(restTime)
 		d.Press("k")
 		d.wantOff("a", "not read to the end, J reads on")
+	})
+}
+
+// Of 200 kB the last byte can be reached and looked for, and only then the request counts as read.
+func TestHugeParametersAreReadToTheEnd(t *testing.T) {
+	atDesk(t, 100, 30, 0, func(d *desk) {
+		huge := item(0)
+		huge.Spec.Parameters = &apiextensionsv1.JSON{Raw: []byte(`{"text":"` + strings.Repeat("x", 200_000) + `THE-END"}`)}
+		d.put(huge, item(1))
+		d.Wait(restTime)
+		d.Press("home")
+		d.Wait(restTime)
+		d.wantOff("a", "not read to the end, J reads on")
+		d.Press("enter", "/")
+		d.Type("the-end")
+		view := d.queue.View()
+		if !strings.Contains(view, "THE-END") || !strings.Contains(d.prompt(), "line 1 of 1 that has it") {
+			d.Fatalf("%s\n%s", d.prompt(), view)
+		}
+		d.Type("q?ad")
+		if d.queue.form != nil || !strings.Contains(d.prompt(), "nowhere") {
+			d.Errorf("what is looked for did something else: %s", d.prompt())
+		}
+		d.Press("esc", "G", "j")
+		d.wantOff("a", "")
+		d.Press("a", "enter")
+		if got := d.gateway.Decisions(); len(got) != 1 || !got[0].Approved {
+			d.Errorf("decisions %+v", got)
+		}
 	})
 }

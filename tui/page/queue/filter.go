@@ -5,14 +5,18 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/aip-dev/aip-dev/tui/part/prompt"
+	"github.com/aip-dev/aip-dev/tui/part/search"
 )
 
 // filterLimit is how many characters a filter may have.
 const filterLimit = 200
 
-// startFilter opens the line in which the filter is typed.
+// startFilter opens the line in which the filter is typed or, while the text has the whole room, what is looked for in that.
 func (q *Queue) startFilter() {
-	q.setWhole(false)
+	if q.whole {
+		q.seek = search.New(q.Look)
+		return
+	}
 	line := prompt.New(q.Look, filterLimit)
 	line.SetValue(q.filter)
 	q.search = &line
@@ -34,6 +38,15 @@ func (q *Queue) typeFilter(msg tea.KeyMsg) tea.Cmd {
 	if typed := q.search.Value(); typed != q.filter {
 		q.filter = typed
 		q.refill()
+	}
+	return cmd
+}
+
+// typeSeek takes a key while the text is searched.
+func (q *Queue) typeSeek(msg tea.KeyMsg) tea.Cmd {
+	over, cmd := q.seek.Update(msg, &q.preview.pager)
+	if over {
+		q.seek = nil
 	}
 	return cmd
 }

@@ -92,6 +92,8 @@ func (q *Queue) Keys() []page.Key {
 		return []page.Key{{Binding: k.send, Off: q.form.blocked(q)}, {Binding: k.cancel}}
 	case q.search != nil:
 		return []page.Key{{Binding: k.accept}, {Binding: k.cancel}}
+	case q.seek != nil:
+		return []page.Key{{Binding: q.seek.Next}, {Binding: q.seek.Back}}
 	}
 	var keys []page.Key
 	if len(q.grants) > 0 {
@@ -195,7 +197,11 @@ func (q *Queue) textKeys() []page.Key {
 
 // filterKeys are the keys about the filter.
 func (q *Queue) filterKeys() []page.Key {
-	keys := []page.Key{{Binding: q.keys.filter}}
+	filter := q.keys.filter
+	if q.whole {
+		filter.SetHelp(filter.Help().Key, "search the text")
+	}
+	keys := []page.Key{{Binding: filter}}
 	if q.filter != "" && !q.whole {
 		clearing := q.keys.back
 		clearing.SetHelp(clearing.Help().Key, "no filter")
@@ -217,6 +223,9 @@ func (q *Queue) pressAll(msg tea.KeyMsg) tea.Cmd {
 	for i := range msg.Runes {
 		if q.search != nil {
 			return q.typeFilter(tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i:]})
+		}
+		if q.seek != nil {
+			return q.typeSeek(tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i:]})
 		}
 		one := tea.KeyMsg{Type: tea.KeyRunes, Runes: msg.Runes[i : i+1]}
 		if key.Matches(one, q.keys.approve, q.keys.deny, q.keys.grant) {

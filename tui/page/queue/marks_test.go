@@ -275,3 +275,26 @@ func TestChosenTabIsThere(t *testing.T) {
 		}
 	})
 }
+
+// With one other request marked, the difference is to that one, and only what differs is shown.
+func TestDifferenceToTheMarked(t *testing.T) {
+	atDesk(t, 120, 50, 6, func(d *desk) {
+		other := item(1)
+		other.Spec.Reason = "another reason"
+		d.put(other)
+		d.Press("j", " ", "home", "o", "o", "o")
+		view := d.queue.View()
+		for _, want := range []string{"DIFFERENCE to the marked one: r-00001", "another reason → because", "agent-b → agent-a"} {
+			if !strings.Contains(view, want) {
+				t.Errorf("no %q in\n%s", want, view)
+			}
+		}
+		if strings.Contains(view, "target  ") {
+			t.Errorf("what is the same is shown\n%s", view)
+		}
+		d.Press("j", "j", " ", "home") // which of two is not said
+		if view := d.queue.View(); !strings.Contains(view, "asked for nothing before") {
+			t.Errorf("%s", view)
+		}
+	})
+}

@@ -36,6 +36,8 @@ type edition struct {
 	rules   int
 	look    int
 	gone    bool
+	// marked is the request to which a difference is shown, if it is a marked one.
+	marked types.UID
 }
 
 // rivals are the other requests about the target of the one under the cursor that are not over.
@@ -47,9 +49,6 @@ type rivals struct {
 	words string
 }
 
-// rivalsShown is how many others are listed.
-const rivalsShown = 20
-
 // findRivals looks for them, when the cursor or the requests changed.
 func (q *Queue) findRivals() {
 	if q.rivals.of == q.cursor.key && q.rivals.revision == q.snapshot.Revision {
@@ -57,12 +56,12 @@ func (q *Queue) findRivals() {
 	}
 	q.rivals = rivals{of: q.cursor.key, revision: q.snapshot.Revision}
 	for _, item := range q.snapshot.Items {
-		if item.Spec.Target.URI != q.cursor.item.Spec.Target.URI || item.Status.Phase.Terminal() || item.Key() == q.cursor.key {
+		if !record.Rival(q.cursor.item.AgentRequest, item.AgentRequest) {
 			continue
 		}
 		q.rivals.list = append(q.rivals.list, item.AgentRequest)
 		q.rivals.words += item.Name + string(item.Status.Phase) + " "
-		if len(q.rivals.list) == rivalsShown {
+		if len(q.rivals.list) == record.RivalsShown {
 			break
 		}
 	}
@@ -85,6 +84,9 @@ func (q *Queue) display() {
 	last, seen := q.sightOf(item)
 	if seen {
 		want.look = last.number
+	}
+	if want.shape == asDifference {
+		want.marked = q.theOtherMark()
 	}
 	if want == q.preview.shown {
 		return

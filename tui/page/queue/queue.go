@@ -15,6 +15,7 @@ import (
 	"github.com/aip-dev/aip-dev/tui/page"
 	"github.com/aip-dev/aip-dev/tui/part/list"
 	"github.com/aip-dev/aip-dev/tui/part/prompt"
+	"github.com/aip-dev/aip-dev/tui/part/search"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -89,7 +90,9 @@ type Queue struct {
 	sights map[types.UID]sight
 	looks  int
 	// search, form and grading are what is being typed, if anything; at most one of them is there.
-	search  *prompt.Prompt
+	search *prompt.Prompt
+	// seek looks for words in the text while that has the whole room.
+	seek    *search.Search
 	form    *form
 	grading *grading
 	// granting is a grant that is being given, grants are those that hold, the first to end first.
@@ -196,6 +199,8 @@ func (q *Queue) take(msg tea.KeyMsg) tea.Cmd {
 		return q.pressCopy(msg)
 	case q.search != nil:
 		return q.typeFilter(msg)
+	case q.seek != nil:
+		return q.typeSeek(msg)
 	default:
 		return q.pressAll(msg)
 	}

@@ -68,6 +68,12 @@ func (t tab) pick(items []feed.Item, also filter.Query, c filter.Context) (rows 
 	return rows, timed
 }
 
+// Pick returns the items that are in the tab, in its order.
+func (t Tab) Pick(items []feed.Item, c filter.Context) []feed.Item {
+	rows, _ := compile([]Tab{t})[0].pick(items, filter.Query{}, c)
+	return rows
+}
+
 // count returns how many requests a tab has.
 func (t tab) count(items []feed.Item, c filter.Context) int {
 	if t.Filter == "" {

@@ -3,6 +3,8 @@ package queue
 import (
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/internal/safetext"
 	"github.com/aip-dev/aip-dev/tui/feed"
@@ -17,7 +19,8 @@ const (
 	asRecord shape = iota
 	asYAML
 	asJSON
-	// asDifference shows what differs from the request that the same agent made before.
+	// asDifference shows what differs from another request: the one that is marked, if one other is, else the one that the same
+	// agent made before.
 	asDifference
 	shapes
 )
@@ -45,21 +48,44 @@ func (q *Queue) shaped(item feed.Item, e edition) []string {
 	return lines
 }
 
-// difference compares a request with the one before by the same agent, one of the same action if there is any.
+// difference compares a request with the other.
 func (q *Queue) difference(item feed.Item, width int) []string {
-	before := q.before(item)
-	if before == nil {
+	other, which := q.other(item)
+	if other == nil {
 		return []string{q.Look.Title.Render("DIFFERENCE"), "", "  this agent asked for nothing before"}
 	}
-	lines := []string{q.Look.Title.Render(text.Cut("DIFFERENCE to the one before: "+safetext.ID(before.Name), width, q.Look.Cut))}
-	changes := record.Differences(before, item.AgentRequest)
+	lines := []string{q.Look.Title.Render(text.Cut("DIFFERENCE to "+which+": "+safetext.ID(other.Name), width, q.Look.Cut))}
+	changes := record.Differences(other, item.AgentRequest)
 	if len(changes) == 0 {
-		return append(lines, "", "  none: it asks for the same again")
+		return append(lines, "", "  none: it asks for the same")
 	}
 	return append(lines, record.ChangeLines(changes, q.Look, width, 0)...)
 }
 
-// before returns the newest request of the same agent that is older than item, or nil.
+// other returns the request with which one is compared, nil when there is none, and which that is.
+func (q *Queue) other(item feed.Item) (r *v1alpha1.AgentRequest, which string) {
+	if marked := q.theOtherMark(); marked != "" {
+		return q.marks[marked].AgentRequest, "the marked one"
+	}
+	return q.before(item), "the one before"
+}
+
+// theOtherMark is the one marked request that is not under the cursor; empty when there is none, or more than one.
+func (q *Queue) theOtherMark() types.UID {
+	var one types.UID
+	for key := range q.marks {
+		switch {
+		case key == q.cursor.key:
+		case one != "":
+			return ""
+		default:
+			one = key
+		}
+	}
+	return one
+}
+
+// before returns the newest request of the same agent that is older than item, one of the same action if there is any, or nil.
 func (q *Queue) before(item feed.Item) *v1alpha1.AgentRequest {
 	var last *v1alpha1.AgentRequest
 	for at := len(q.snapshot.Items) - 1; at >= 0; at-- {

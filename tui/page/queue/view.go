@@ -56,7 +56,10 @@ func (q *Queue) textLines(height int) []string {
 		if i == height {
 			break
 		}
-		if !q.snapshot.Current() {
+		switch {
+		case q.seek != nil && q.seek.Found() == q.preview.pager.Above()+i:
+			l = q.Look.Selected.Render(stripped(l))
+		case !q.snapshot.Current():
 			l = q.Look.Dim.Render(stripped(l))
 		}
 		lines[i] = " " + l
@@ -156,6 +159,8 @@ func (q *Queue) Prompt() []string {
 		return q.grantLines()
 	case q.copying:
 		return q.copyLines()
+	case q.seek != nil:
+		return q.seek.Lines(q.width)
 	case q.search != nil:
 		const lead = " filter: "
 		return []string{

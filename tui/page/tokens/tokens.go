@@ -74,13 +74,16 @@ func New(look theme.Theme, source Source, client string, do page.Do) *Page {
 
 // explain returns what reads the explanation of a token of a client, or of one that was pasted.
 func (p *Page) explain(client, raw string) func(context.Context) ([]browse.Row, error) {
-	return func(ctx context.Context) ([]browse.Row, error) {
-		report, err := p.source.Why(ctx, raw, client)
-		if err != nil {
-			return nil, fmt.Errorf("explain the token: %w", err)
-		}
-		return rows(p.look, report), nil
+	return func(ctx context.Context) ([]browse.Row, error) { return Rows(ctx, p.look, p.source, client, raw) }
+}
+
+// Rows explains a new token of a client or, when raw is not empty, that one.
+func Rows(ctx context.Context, look theme.Theme, source Source, client, raw string) ([]browse.Row, error) {
+	report, err := source.Why(ctx, raw, client)
+	if err != nil {
+		return nil, fmt.Errorf("explain the token: %w", err)
 	}
+	return rows(look, report), nil
 }
 
 // show explains another token from now on.

@@ -34,6 +34,9 @@ func (p *Pager) Home() { p.top = 0 }
 // End moves to the end.
 func (p *Pager) End() { p.Scroll(len(p.lines)) }
 
+// Lines returns the whole text.
+func (p *Pager) Lines() []string { return p.lines }
+
 // Visible returns the lines that are shown.
 func (p *Pager) Visible() []string { return p.lines[p.top:p.bottom()] }
 
