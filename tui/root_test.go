@@ -109,7 +109,7 @@ func TestScreens(t *testing.T) {
 	ascii := plain()
 	ascii.ASCII = true
 	looks := map[string]theme.Options{"plain": plain(), "colour": colour, "nocolour": noColour, "ascii": ascii}
-	for _, size := range [][2]int{{60, 15}, {80, 24}, {120, 40}} {
+	for _, size := range [][2]int{{60, 15}, {80, 24}, {120, 40}, {240, 50}} {
 		for name, look := range looks {
 			t.Run(fmt.Sprintf("%dx%d-%s", size[0], size[1], name), func(t *testing.T) {
 				onScreen(t, size[0], size[1], 12, look, nil, (*screen).golden)

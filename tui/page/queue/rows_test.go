@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/aip-dev/aip-dev/tui/feed"
 	"github.com/aip-dev/aip-dev/tui/filter"
 	"github.com/aip-dev/aip-dev/tui/internal/fakegateway"
+	"github.com/aip-dev/aip-dev/tui/part/text"
+	"github.com/aip-dev/aip-dev/tui/part/when"
 	"github.com/aip-dev/aip-dev/tui/theme"
 )
 
@@ -228,5 +231,33 @@ func TestTargetName(t *testing.T) {
 	t.Parallel()
 	if got := targetName("k8s://" + strings.Repeat("x/", 10_000) + "the-end\x1b"); len(got) > 2*nameLimit || !strings.HasSuffix(got, `the-end\x1b`) {
 		t.Errorf("%d bytes, %q", len(got), got)
+	}
+}
+
+// A countdown changes its colour two minutes and half a minute before it ends.
+func TestCountdownChangesColour(t *testing.T) {
+	t.Parallel()
+	q := New(Options{Look: theme.New(theme.Options{Profile: termenv.ANSI, Background: theme.Dark}), Limits: deadline.Default()})
+	it := inPhase(0, v1alpha1.PhaseApproved)
+	it.Status.Conditions = []metav1.Condition{{Type: "Approved", Status: "True", LastTransitionTime: metav1.NewTime(noon)}}
+	ends := q.Limits.Of(it.AgentRequest).At
+	q.Resize(80, 20)
+	q.rows, q.timed, q.snapshot.Mode, q.cursor.at = []feed.Item{it}, true, feed.Live, -1
+	c := columnsFor(80, Tab{}, true, widest{})
+	styled := func(style lipgloss.Style) string {
+		words, _ := when.Countdown(ends, q.now)
+		return style.Render("  " + text.Spaces(leftWidth-len(words)) + words + "  ")
+	}
+	for left, want := range map[time.Duration]string{filter.Soon: "", filter.Soon - 1: "soon", alarming: "soon", alarming - 1: "alert", 0: "alert"} {
+		q.now = ends.Add(-left)
+		got, is := q.rowLine(0, c), ""
+		for name, style := range map[string]lipgloss.Style{"soon": q.Look.Soon, "alert": q.Look.Alert} {
+			if strings.Contains(got, styled(style)) {
+				is = name
+			}
+		}
+		if is != want {
+			t.Errorf("%s left: %q, %q, want %q", left, got, is, want)
+		}
 	}
 }
