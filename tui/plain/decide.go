@@ -60,7 +60,12 @@ func (d *desk) show(ctx context.Context, rest string) {
 	if r == nil {
 		return
 	}
-	o := record.Options{Look: d.look, Zone: d.Now().Location(), Width: lineWidth, Ends: limits().Of(r), Rivals: record.Rivals(r, all)}
+	o := record.Options{Look: d.look, Zone: d.Now().Location(), Width: lineWidth, Ends: limits().Of(r)}
+	for i := range all {
+		if record.Rival(r, &all[i]) {
+			o.Rivals = append(o.Rivals, &all[i])
+		}
+	}
 	if d.Policies != nil {
 		if all, err := d.Policies(ctx); err == nil {
 			o.Why = record.Explain(r, all)

@@ -25,7 +25,8 @@ type Options struct {
 	Width int
 	// Ends is what happens to the request by itself; the zero Deadline is nothing.
 	Ends deadline.Deadline
-	// Rivals are the other requests about the same target that are not over.
+	// Rivals are the other requests about the same target that are not over; the first are listed, and first of all the one that
+	// holds the target.
 	Rivals []*v1alpha1.AgentRequest
 	// Live is the target as it was seen since; nil when nobody looked.
 	Live *Live
@@ -33,24 +34,10 @@ type Options struct {
 	Why []Rule
 }
 
-// RivalsShown is how many rivals a record lists.
-const RivalsShown = 20
-
 // Rival reports whether other is about the target of r, too, and not over.
 func Rival(r, other *v1alpha1.AgentRequest) bool {
 	return other.Spec.Target.URI == r.Spec.Target.URI && !other.Status.Phase.Terminal() &&
 		(other.UID != r.UID || other.Namespace != r.Namespace || other.Name != r.Name)
-}
-
-// Rivals returns the first rivals of r among all.
-func Rivals(r *v1alpha1.AgentRequest, all []v1alpha1.AgentRequest) []*v1alpha1.AgentRequest {
-	var rivals []*v1alpha1.AgentRequest
-	for i := range all {
-		if len(rivals) < RivalsShown && Rival(r, &all[i]) {
-			rivals = append(rivals, &all[i])
-		}
-	}
-	return rivals
 }
 
 // Lines returns the record of r.

@@ -224,3 +224,33 @@ func BenchmarkMegabyte(b *testing.B) {
 		})
 	}
 }
+
+// Of many requests about one target the first are listed, and first of all the one that holds it.
+func TestRivals(t *testing.T) {
+	t.Parallel()
+	r := fakegateway.Pending("r", "bot", "delete", "k8s://prod/x", "idle", time.Unix(0, 0))
+	var rivals []*v1alpha1.AgentRequest
+	for i := range 25 {
+		o := fakegateway.Pending(fmt.Sprintf("rival-%02d", i), "bot", "delete", "k8s://prod/x", "idle", time.Unix(int64(i), 0))
+		if i == 24 {
+			o.Status.Phase = v1alpha1.PhaseExecuting
+		}
+		if !record.Rival(r, o) {
+			t.Errorf("%s is no rival", o.Name)
+		}
+		rivals = append(rivals, o)
+	}
+	done := rivals[0].DeepCopy()
+	done.Status.Phase = v1alpha1.PhaseCompleted
+	elsewhere := rivals[0].DeepCopy()
+	elsewhere.Spec.Target.URI += "y"
+	if record.Rival(r, r) || record.Rival(r, done) || record.Rival(r, elsewhere) {
+		t.Error("itself, what is over, or what is about another target is a rival")
+	}
+	got := strings.Join(record.Lines(r, record.Options{Look: plain(), Zone: time.UTC, Width: 90, Rivals: rivals}), "\n")
+	_, got, _ = strings.Cut(got, "SAME TARGET  25 other requests\n")
+	first, _, _ := strings.Cut(got, "\n")
+	if !strings.Contains(first, "rival-24, holds the target") || !strings.Contains(got, "rival-18") || strings.Contains(got, "rival-19") || !strings.Contains(got, "and 5 more requests") {
+		t.Errorf("found\n%s", got)
+	}
+}

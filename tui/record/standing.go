@@ -117,15 +117,30 @@ func (w *writer) rivals(others []*v1alpha1.AgentRequest) {
 		return
 	}
 	w.heading("SAME TARGET", plural(len(others), "other request"))
-	for _, o := range others {
+	others = slices.Clone(others)
+	slices.SortStableFunc(others, func(a, b *v1alpha1.AgentRequest) int { return holding(b) - holding(a) })
+	for _, o := range others[:min(len(others), rivalsShown)] {
 		words := id(o.Spec.AgentIdentity) + ours(" ") + id(o.Spec.Action) + ours(" "+w.look.Dot+" ") + id(o.Name)
-		switch o.Status.Phase {
-		case v1alpha1.PhaseApproved, v1alpha1.PhaseExecuting:
+		if holding(o) > 0 {
 			w.labelled("  ", string(o.Status.Phase), words+ours(", holds the target"), w.look.Alert.Render)
-		default:
-			w.field(string(o.Status.Phase), words)
+			continue
 		}
+		w.field(string(o.Status.Phase), words)
 	}
+	if more := len(others) - rivalsShown; more > 0 {
+		w.put("  ", ours("and "+plural(more, "more request")), w.look.Dim.Render)
+	}
+}
+
+// rivalsShown is how many rivals are listed.
+const rivalsShown = 20
+
+// holding is 1 for a request that has its target for itself.
+func holding(r *v1alpha1.AgentRequest) int {
+	if r.Status.Phase == v1alpha1.PhaseApproved || r.Status.Phase == v1alpha1.PhaseExecuting {
+		return 1
+	}
+	return 0
 }
 
 // pairFrom is the width from which what the agent says and what was verified stand side by side.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -55,16 +56,14 @@ func (q *Queue) findRivals() {
 		return
 	}
 	q.rivals = rivals{of: q.cursor.key, revision: q.snapshot.Revision}
+	var words strings.Builder
 	for _, item := range q.snapshot.Items {
-		if !record.Rival(q.cursor.item.AgentRequest, item.AgentRequest) {
-			continue
-		}
-		q.rivals.list = append(q.rivals.list, item.AgentRequest)
-		q.rivals.words += item.Name + string(item.Status.Phase) + " "
-		if len(q.rivals.list) == record.RivalsShown {
-			break
+		if record.Rival(q.cursor.item.AgentRequest, item.AgentRequest) {
+			q.rivals.list = append(q.rivals.list, item.AgentRequest)
+			words.WriteString(item.Name + string(item.Status.Phase) + " ")
 		}
 	}
+	q.rivals.words = words.String()
 }
 
 // display brings the preview up to date with the cursor. The lines are made when something changed, not when they are
