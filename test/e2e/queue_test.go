@@ -288,7 +288,8 @@ func TestTour(t *testing.T) {
 		}
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		if got = lines("audit by line\n"); strings.Contains(got, "by aip-reviewer-1: by line") {
+		got = lines("audit denied by line\naudit 1\n")
+		if strings.Contains(got, "reason given: by line") && strings.Contains(got, "decided by: aip-reviewer-1") {
 			return
 		}
 		if time.Now().After(deadline) {

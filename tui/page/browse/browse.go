@@ -135,9 +135,17 @@ type loaded struct {
 // Read gets the rows as the page shows them, for where nothing is drawn.
 func (p *Page) Read(ctx context.Context) ([]Row, error) { return p.Load(ctx) }
 
-// Has reports whether each of words, in lower case, is in the row.
+// Has reports whether each of words, in lower case, is in the row or in its detail.
 func (r Row) Has(words []string) bool {
-	all := strings.ToLower(strings.Join(r.Cells, " "))
+	if len(words) == 0 {
+		return true
+	}
+	var b strings.Builder
+	b.WriteString(strings.Join(r.Cells, " "))
+	for _, l := range r.Detail {
+		b.WriteString("\n" + l.Value)
+	}
+	all := strings.ToLower(b.String())
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(all, w) })
 }
 
@@ -377,7 +385,7 @@ func (p *Page) Prompt() []string {
 	}
 	const lead = " filter: "
 	return []string{
-		p.Look.Dim.Render(text.Cut(" words that must be in the row", p.width, p.Look.Cut)),
+		p.Look.Dim.Render(text.Cut(" words that must be in the row, or in the whole of it", p.width, p.Look.Cut)),
 		lead + p.search.View(p.width-len(lead)-1),
 		" enter keep it   esc no filter",
 	}

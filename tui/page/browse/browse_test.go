@@ -156,3 +156,18 @@ func TestSearchTheDetail(t *testing.T) {
 		t.Errorf("esc does not leave the search alone\n%s", s.View())
 	}
 }
+
+// The filter looks into the whole of each row, so that the trail is searched for why, too.
+func TestFilterLooksIntoTheDetail(t *testing.T) {
+	t.Parallel()
+	other := row(2)
+	other.Detail = append(other.Detail, browse.Line{Name: "reason given", Value: "Wrong region"})
+	s := open(t, 80, 20, row(1), other)
+	s.run(s.Update(drive.Key("/")))
+	for _, r := range "region row" {
+		s.run(s.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}}))
+	}
+	if view := s.View(); !strings.Contains(view, "1 of 2 match") || strings.Contains(view, "row-1") || !strings.Contains(view, "row-2") {
+		t.Errorf("%s", view)
+	}
+}

@@ -30,11 +30,15 @@ type Terminal struct {
 }
 
 // Modes of the terminal while it belongs to the program. Autowrap (DECAWM) is off: should the terminal think that a
-// character is wider than we do, the line is cut at the edge and the lines below stay where they are.
+// character is wider than we do, the line is cut at the edge and the lines below stay where they are. The title of the window is
+// put aside (XTWINOPS).
 // Source: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
 const (
-	opening = ansi.ResetModeAutoWrap + ansi.SetModeAltScreenSaveCursor + ansi.HideCursor + ansi.SetModeBracketedPaste + ansi.SetModeFocusEvent
-	closing = ansi.ResetModeFocusEvent + ansi.ResetModeBracketedPaste + ansi.ShowCursor + ansi.ResetModeAltScreenSaveCursor + ansi.SetModeAutoWrap
+	opening = keepTitle + ansi.ResetModeAutoWrap + ansi.SetModeAltScreenSaveCursor + ansi.HideCursor + ansi.SetModeBracketedPaste + ansi.SetModeFocusEvent
+	closing = ansi.ResetModeFocusEvent + ansi.ResetModeBracketedPaste + ansi.ShowCursor + ansi.ResetModeAltScreenSaveCursor + ansi.SetModeAutoWrap + oldTitle
+
+	keepTitle = "\x1b[22;2t"
+	oldTitle  = "\x1b[23;2t"
 
 	mouseOn  = ansi.SetModeMouseButtonEvent + ansi.SetModeMouseExtSgr
 	mouseOff = ansi.ResetModeMouseExtSgr + ansi.ResetModeMouseButtonEvent

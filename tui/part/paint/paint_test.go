@@ -117,6 +117,9 @@ func TestTheTerminalIsGivenBack(t *testing.T) {
 			t.Errorf("mode %s: opened by %q, closed by %q", mode, opened, closed)
 		}
 	}
+	if strings.Count(opened, "\x1b[22;2t") != 1 || strings.Count(closed, "\x1b[23;2t") != 1 {
+		t.Errorf("the title is not the one before: opened by %q, closed by %q", opened, closed)
+	}
 	e.written.Reset()
 	if err := terminal.Close(); err != nil || e.written.Len() > 0 {
 		t.Errorf("the second Close wrote %q, %v", e.written.String(), err)
