@@ -29,7 +29,7 @@ func streamResumed(t *testing.T, w *world) {
 	}
 	first, second := in(), in()
 	path := "/agent-requests?watch=true&phase=Pending&namespace=" + ns
-	s := w.open(t, w.token(t, reviewer1), path)
+	s := w.open(t, w.Token(t, reviewer1), path)
 	s.expect("added:resumed/Pending")
 	s.expect("added:resumed/Pending")
 	s.expect("synced")
@@ -37,7 +37,7 @@ func streamResumed(t *testing.T, w *world) {
 	w.as(t, reviewer1, "POST", "/agent-requests/"+first+"/approve?namespace="+ns, "").want(t, http.StatusOK, "Approved")
 	third := in()
 
-	s = w.openAs(t, w.token(t, reviewer1), "GET", path, "", seen)
+	s = w.openAs(t, w.Token(t, reviewer1), "GET", path, "", seen)
 	kind, data, err := s.next()
 	check(t, err)
 	if kind != wire.EventAdded || !strings.Contains(data, third) {
@@ -51,17 +51,17 @@ func streamResumed(t *testing.T, w *world) {
 		t.Errorf("%s %s, expected %s and %s", kind, data, second, third)
 	}
 
-	one := w.open(t, w.token(t, agent1), w.pathIn(ns, second, "/watch"))
+	one := w.open(t, w.Token(t, agent1), w.pathIn(ns, second, "/watch"))
 	if _, _, err := one.next(); err != nil || one.id == "" {
 		t.Errorf("%v, id %q", err, one.id)
 	}
-	again := w.openAs(t, w.token(t, agent1), "GET", w.pathIn(ns, second, "/watch"), "", one.id)
+	again := w.openAs(t, w.Token(t, agent1), "GET", w.pathIn(ns, second, "/watch"), "", one.id)
 	if kind, _, err := again.next(); err != nil || kind != eventResult {
 		t.Errorf("%s, %v: a result is sent again", kind, err)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil)
 	check(t, err)
-	req.Header.Set("Authorization", "Bearer "+w.token(t, reviewer1))
+	req.Header.Set("Authorization", "Bearer "+w.Token(t, reviewer1))
 	req.Header.Set("Last-Event-ID", "yesterday")
 	send(t, req).want(t, http.StatusBadRequest, "invalid Last-Event-ID")
 }
@@ -73,7 +73,7 @@ func (w *world) pathIn(ns, name, rest string) string {
 
 // submissionStream: an agent that accepts events sees its submission go on, with status 200.
 func submissionStream(t *testing.T, w *world) {
-	s := w.openAs(t, w.token(t, agent1), "POST", "/agent-requests", w.submission("streamed at once"), "")
+	s := w.openAs(t, w.Token(t, agent1), "POST", "/agent-requests", w.submission("streamed at once"), "")
 	for {
 		kind, data, err := s.next()
 		check(t, err)
@@ -94,7 +94,7 @@ func submissionStream(t *testing.T, w *world) {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/agent-requests", strings.NewReader(`{}`))
 	check(t, err)
-	req.Header.Set("Authorization", "Bearer "+w.token(t, agent1))
+	req.Header.Set("Authorization", "Bearer "+w.Token(t, agent1))
 	req.Header.Set("Accept", "text/event-stream")
 	send(t, req).want(t, http.StatusBadRequest, "action and targetURI are required")
 }

@@ -10,7 +10,7 @@ import (
 // BenchmarkSubmit is a submission that a policy decides, as an agent sees it.
 func BenchmarkSubmit(b *testing.B) {
 	w := start(b)
-	token := w.token(b, agent1)
+	token := w.Token(b, agent1)
 	for b.Loop() {
 		if got := w.do(b, "POST", "/agent-requests", token, w.submission("measured")); got.status != http.StatusCreated {
 			b.Fatal(got.body)

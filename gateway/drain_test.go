@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
 // Whoever keeps a connection open is told to open another one before the server closes it, and loses no request.
 func TestEndTellsKeptConnections(t *testing.T) {
 	t.Parallel()
-	w := launch(t, newIssuer(t))
+	w := launch(t, testkit.NewIssuer(t))
 	transport := &http.Transport{MaxIdleConnsPerHost: 1}
 	defer transport.CloseIdleConnections()
 	ask := func() (last bool) {
@@ -41,7 +43,7 @@ func TestEndTellsKeptConnections(t *testing.T) {
 // A connection on which nobody asks for anything does not keep the server from ending.
 func TestEndWithAQuietConnection(t *testing.T) {
 	t.Parallel()
-	w := launch(t, newIssuer(t))
+	w := launch(t, testkit.NewIssuer(t))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	answer, err := (&http.Client{Transport: transport}).Get(w.url + "/healthz")

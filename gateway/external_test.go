@@ -31,8 +31,8 @@ func TestExternalTokens(t *testing.T) { //nolint:paralleltest // see start
 		o.TokenAccounts = []string{"default/" + account}
 		o.ExchangeClientID, o.ExchangeClientSecret = "aip gateway", "exchange-secret:+"
 	})
-	i := w.issuer
-	exchanged := i.exchanges(t)
+	i := w.Issuer
+	exchanged := exchanges(t, i)
 	foreign := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(foreign.Close)
 
@@ -57,7 +57,7 @@ func TestExternalTokens(t *testing.T) { //nolint:paralleltest // see start
 		of("aws", v1alpha1.ExternalIdentity{Type: v1alpha1.ExternalAWSWebIdentity, AWSWebIdentity: &v1alpha1.AWSWebIdentity{RoleARN: "a", RoleSessionName: "b", Region: "c"}}),
 	}})
 	name := w.approvedAs(t, known)
-	bearer := w.token(t, known)
+	bearer := w.Token(t, known)
 	ask := func(service string) reply {
 		return w.do(t, "POST", w.path(name, "/token"), bearer, `{"service":"`+service+`"}`)
 	}
@@ -110,20 +110,12 @@ func TestExternalTokens(t *testing.T) { //nolint:paralleltest // see start
 	}
 }
 
-// exchanges makes the issuer exchange tokens as RFC 8693 says, and returns the audiences that were asked for.
-func (i *issuer) exchanges(t *testing.T) *[]string {
+// exchanges makes an issuer exchange tokens as RFC 8693 says, and returns the audiences that were asked for.
+func exchanges(t *testing.T, i *testkit.Issuer) *[]string {
 	t.Helper()
 	var asked []string
-	serve := i.Config.Handler
-	i.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/moved" {
-			http.Redirect(w, r, "/exchange", http.StatusFound)
-			return
-		}
-		if r.URL.Path != "/exchange" {
-			serve.ServeHTTP(w, r)
-			return
-		}
+	i.Mux.Handle("/moved", http.RedirectHandler("/exchange", http.StatusFound))
+	i.Mux.HandleFunc("/exchange", func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
 		if r.ParseForm() != nil || id != "aip+gateway" || secret != "exchange-secret%3A%2B" || r.PostForm.Get("subject_token") == "" ||
 			r.PostForm.Get("grant_type") != "urn:ietf:params:oauth:grant-type:token-exchange" ||
@@ -134,12 +126,12 @@ func (i *issuer) exchanges(t *testing.T) *[]string {
 		asked = append(asked, audience)
 		switch audience {
 		case "vault":
-			i.answer(w, map[string]any{"access_token": "exchanged-token-for-vault", "expires_in": 60, "token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})
+			i.Answer(w, map[string]any{"access_token": "exchanged-token-for-vault", "expires_in": 60, "token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})
 		case "nothing":
-			i.answer(w, map[string]any{"token_type": "Bearer"})
+			i.Answer(w, map[string]any{"token_type": "Bearer"})
 		default:
 			w.WriteHeader(http.StatusBadRequest)
-			i.answer(w, map[string]any{"error": "invalid_target", "error_description": r.PostForm.Get("subject_token")})
+			i.Answer(w, map[string]any{"error": "invalid_target", "error_description": r.PostForm.Get("subject_token")})
 		}
 	})
 	return &asked

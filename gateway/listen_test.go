@@ -24,6 +24,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
 // pair writes a new certificate for 127.0.0.1 and its key, and returns the certificate.
@@ -54,7 +55,7 @@ func TestTLS(t *testing.T) { //nolint:paralleltest // see start
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	first := pair(t, cert, key)
 	var ahead atomic.Int64
-	w := launch(t, newIssuer(t), func(o *Options) {
+	w := launch(t, testkit.NewIssuer(t), func(o *Options) {
 		o.TLSCert, o.TLSKey = cert, key
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	})
@@ -103,7 +104,7 @@ func TestTLS(t *testing.T) { //nolint:paralleltest // see start
 
 func TestTLSWithoutFiles(t *testing.T) {
 	t.Parallel()
-	o := options(t, newIssuer(t), &bytes.Buffer{})
+	o := options(t, testkit.NewIssuer(t), &bytes.Buffer{})
 	o.Addr, o.TLSCert, o.TLSKey = "127.0.0.1:0", "/none.crt", "/none.key"
 	s, err := New(o)
 	check(t, err)
@@ -115,7 +116,7 @@ func TestTLSWithoutFiles(t *testing.T) {
 // TestTrustedProxies: only a proxy that is configured, and only where no issuer is, says who calls.
 func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
-	issuer := newIssuer(t).URL
+	issuer := testkit.NewIssuer(t).URL
 	for name, c := range map[string]struct {
 		cidrs  []string
 		from   string
@@ -162,7 +163,7 @@ func TestTrustedProxies(t *testing.T) {
 
 // TestAPIOnly: a gateway without its reconciler answers with what another controller decides.
 func TestAPIOnly(t *testing.T) { //nolint:paralleltest // see start
-	i := newIssuer(t)
+	i := testkit.NewIssuer(t)
 	api := launch(t, i, func(o *Options) { o.APIOnly = true; o.WaitTimeout = time.Minute })
 	eventually(t, func() bool { return api.do(t, "GET", "/readyz", "", "").status == http.StatusOK })
 	answer := make(chan reply, 1)

@@ -48,7 +48,7 @@ func TestMetricNames(t *testing.T) { //nolint:paralleltest // see start
 	})
 	// A stream of a request that the cache has costs the API server nothing; what the cache does not know is looked up there.
 	const lookups = "\naip_gateway_sse_apireader_get_total "
-	if kind, _, err := w.open(t, w.token(t, agent1), w.path(denied.Name, "/watch")).next(); err != nil || kind != eventResult {
+	if kind, _, err := w.open(t, w.Token(t, agent1), w.path(denied.Name, "/watch")).next(); err != nil || kind != eventResult {
 		t.Errorf("the stream begins with %s, %v", kind, err)
 	}
 	if got := served(); !strings.Contains(got, lookups+"0\n") {
@@ -57,7 +57,7 @@ func TestMetricNames(t *testing.T) { //nolint:paralleltest // see start
 	unknown, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+w.path("unknown", "/watch"), nil)
 	check(t, err)
 	unknown.Header.Set("Accept", "text/event-stream")
-	unknown.Header.Set("Authorization", "Bearer "+w.token(t, agent1))
+	unknown.Header.Set("Authorization", "Bearer "+w.Token(t, agent1))
 	send(t, unknown).want(t, http.StatusNotFound, "AgentRequest unknown not found")
 	if got := served(); !strings.Contains(got, lookups+"1\n") {
 		t.Error("a request that the cache does not know was not counted as looked up")

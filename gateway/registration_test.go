@@ -51,7 +51,7 @@ func (w *world) asAgent(agent, action string) string {
 func TestRegisteredAgents(t *testing.T) { //nolint:paralleltest // see start
 	w := startStrict(t)
 	submit := func(subject, body string, edit ...func(map[string]any)) reply {
-		return w.do(t, "POST", "/agent-requests", w.token(t, subject, edit...), body)
+		return w.do(t, "POST", "/agent-requests", w.Token(t, subject, edit...), body)
 	}
 	submit(stranger, w.submission("x")).want(t, http.StatusForbidden, `{"error":"AGENT_NOT_REGISTERED: agent \"stranger\" has no AgentRegistration"}`)
 	submit(stranger, w.asAgent("moon", "x")).want(t, http.StatusForbidden, `AGENT_NOT_REGISTERED: agent \"moon\" has no AgentRegistration`)

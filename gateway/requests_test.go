@@ -141,7 +141,7 @@ func spellings(t *testing.T, w *world) {
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/agent-requests", strings.NewReader(tt.body))
 		check(t, err)
-		req.Header.Set("Authorization", "bearer "+w.token(t, agent2))
+		req.Header.Set("Authorization", "bearer "+w.Token(t, agent2))
 		req.Header.Set("Content-Type", tt.contentType)
 		send(t, req).want(t, http.StatusCreated, `"phase":"Approved"`)
 	}

@@ -85,7 +85,7 @@ func approveAgainstDeny(t *testing.T, w *world) {
 		answers := make([]reply, 2)
 		var wait sync.WaitGroup
 		for i, by := range []struct{ subject, verb string }{{reviewer1, "/approve"}, {reviewer2, "/deny"}} {
-			token := w.token(t, by.subject)
+			token := w.Token(t, by.subject)
 			wait.Go(func() { answers[i] = w.do(t, "POST", w.path(name, by.verb), token, `{"reason":"me"}`) })
 		}
 		wait.Wait()

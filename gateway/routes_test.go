@@ -7,6 +7,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
+	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
 func TestRouteWithoutNeedIsRefused(t *testing.T) {
@@ -24,7 +25,7 @@ func TestRouteWithoutNeedIsRefused(t *testing.T) {
 // everyRouteRefuses walks the table, so that a new route is covered before anybody thinks of it.
 func everyRouteRefuses(t *testing.T, w *world) {
 	subjects := map[string]string{"agent": agent1, "reviewer": reviewer1, "admin": admin1, "no": nobody}
-	otherAudience := w.token(t, agent1, func(c map[string]any) { c["aud"] = "account" })
+	otherAudience := w.Token(t, agent1, func(c map[string]any) { c["aud"] = "account" })
 	for _, r := range w.server.routes() {
 		path := strings.ReplaceAll(r.Path, "{name}", "no-such-request") + "?namespace=" + w.ns
 		if r.Needs == authz.None {
@@ -54,13 +55,13 @@ func everyRouteRefuses(t *testing.T, w *world) {
 }
 
 func tokensThatDoNotCount(t *testing.T, w *world) {
-	stranger := newIssuer(t)
+	stranger := testkit.NewIssuer(t)
 	for name, tt := range map[string]struct{ token, text string }{
 		"no jwt":            {"abc", "invalid token"},
-		"another issuer":    {stranger.token(t, agent1), "invalid token: iss claim does not match"},
-		"another's key":     {stranger.token(t, agent1, func(c map[string]any) { c["iss"] = w.URL }), "invalid token"},
-		"expired":           {w.token(t, agent1, func(c map[string]any) { c["exp"] = 1 }), "invalid token: expired"},
-		"no identity claim": {w.token(t, agent1, func(c map[string]any) { delete(c, "azp") }), "token missing identity claim"},
+		"another issuer":    {stranger.Token(t, agent1), "invalid token: iss claim does not match"},
+		"another's key":     {stranger.Token(t, agent1, func(c map[string]any) { c["iss"] = w.URL }), "invalid token"},
+		"expired":           {w.Token(t, agent1, func(c map[string]any) { c["exp"] = 1 }), "invalid token: expired"},
+		"no identity claim": {w.Token(t, agent1, func(c map[string]any) { delete(c, "azp") }), "token missing identity claim"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

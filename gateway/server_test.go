@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,7 +20,6 @@ import (
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
-	"github.com/aip-dev/aip-dev/gateway/store"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/testkit"
 )
@@ -42,36 +39,18 @@ const (
 
 // world is a running gateway with its issuer, and a namespace of its own.
 type world struct {
-	*issuer
+	*testkit.Issuer
 	server *Server
 	url    string
 	ns     string
 	live   client.Client
-	logs   *lines
+	logs   *testkit.Log
 	// end stops the gateway and returns what Run returned.
 	end func() error
 }
 
-// lines collects a log.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // options returns the options of a gateway that trusts i.
-func options(t testing.TB, i *issuer, logs io.Writer) Options {
+func options(t testing.TB, i *testkit.Issuer, logs io.Writer) Options {
 	return Options{
 		Kube: testkit.Kube(t), WaitTimeout: 20 * time.Second, Log: NewLogger(logs),
 		OIDC: authn.Options{IssuerURL: i.URL, Audience: "aip-gateway", GroupsClaim: "groups"},
@@ -86,15 +65,15 @@ func options(t testing.TB, i *issuer, logs io.Writer) Options {
 // policies that it has seen, so tests that run one do not run beside each other; their parts do.
 func start(t testing.TB, edit ...func(*Options)) *world {
 	t.Helper()
-	w := launch(t, newIssuer(t), edit...)
+	w := launch(t, testkit.NewIssuer(t), edit...)
 	eventually(t, func() bool { return w.do(t, "GET", "/readyz", "", "").status == http.StatusOK })
 	return w
 }
 
 // launch runs a gateway and waits for nothing but its listener.
-func launch(t testing.TB, i *issuer, edit ...func(*Options)) *world {
+func launch(t testing.TB, i *testkit.Issuer, edit ...func(*Options)) *world {
 	t.Helper()
-	w := &world{issuer: i, logs: &lines{}}
+	w := &world{Issuer: i, logs: &testkit.Log{}, live: testkit.Client(t)}
 	o := options(t, i, w.logs)
 	address := make(chan string, 1)
 	o.Listen = func(network, _ string) (net.Listener, error) {
@@ -107,15 +86,9 @@ func launch(t testing.TB, i *issuer, edit ...func(*Options)) *world {
 	for _, e := range edit {
 		e(&o)
 	}
-	scheme, err := store.Scheme()
-	check(t, err)
-	check(t, corev1.AddToScheme(scheme))
-	w.live, err = client.New(store.ClientConfig(o.Kube), client.Options{Scheme: scheme})
-	check(t, err)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	check(t, w.live.Create(t.Context(), ns))
-	w.ns = ns.Name
+	w.ns = testkit.Namespace(t, w.live)
 
+	var err error
 	w.server, err = New(o)
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -169,7 +142,7 @@ func (r reply) into(t testing.TB, v any) {
 // as sends a request with a token of subject.
 func (w *world) as(t testing.TB, subject, method, path, body string) reply {
 	t.Helper()
-	return w.do(t, method, path, w.token(t, subject), body)
+	return w.do(t, method, path, w.Token(t, subject), body)
 }
 
 // do sends a request with a token, unless it is empty.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway/wire"
+	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
 // stream is an open event stream.
@@ -101,7 +102,7 @@ func listStream(t *testing.T, w *world) {
 	}
 	first := in(agent1, "streamed")
 	in(agent1, "approved at once")
-	queue := w.open(t, w.token(t, reviewer1), "/agent-requests?watch=true&phase=Pending&namespace="+ns)
+	queue := w.open(t, w.Token(t, reviewer1), "/agent-requests?watch=true&phase=Pending&namespace="+ns)
 	queue.expect("added:streamed/Pending")
 	queue.expect("synced")
 	in(agent2, "streamed")
@@ -118,7 +119,7 @@ func listStream(t *testing.T, w *world) {
 		}
 	}
 
-	own := w.open(t, w.token(t, agent2), "/agent-requests?watch=true&namespace="+ns)
+	own := w.open(t, w.Token(t, agent2), "/agent-requests?watch=true&namespace="+ns)
 	own.expect("added:streamed/Pending")
 	own.expect("synced")
 }
@@ -126,7 +127,7 @@ func listStream(t *testing.T, w *world) {
 func streamOfOne(t *testing.T, w *world) {
 	w.holds(t, "watched")
 	name := w.submit(t, agent1, "watched").Name
-	s := w.open(t, w.token(t, agent1), w.path(name, "/watch"))
+	s := w.open(t, w.Token(t, agent1), w.path(name, "/watch"))
 	kind, data, err := s.next()
 	check(t, err)
 	var state wire.RequestState
@@ -148,7 +149,7 @@ func streamRefused(t *testing.T, w *world) {
 		target := map[string]string{agent1: "nothing", agent2: name}[subject]
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+w.path(target, "/watch"), nil)
 		check(t, err)
-		req.Header.Set("Authorization", "Bearer "+w.token(t, subject))
+		req.Header.Set("Authorization", "Bearer "+w.Token(t, subject))
 		req.Header.Set("Accept", "text/event-stream")
 		status := map[string]int{agent1: http.StatusNotFound, agent2: http.StatusForbidden}[subject]
 		send(t, req).want(t, status, want)
@@ -157,7 +158,7 @@ func streamRefused(t *testing.T, w *world) {
 
 // streamAndExpiry: a stream does not outlive the token that opened it.
 func streamAndExpiry(t *testing.T, w *world) {
-	token := w.token(t, reviewer1, func(c map[string]any) { c["exp"] = time.Now().Add(2 * time.Second).Unix() })
+	token := w.Token(t, reviewer1, func(c map[string]any) { c["exp"] = time.Now().Add(2 * time.Second).Unix() })
 	s := w.open(t, token, "/agent-requests?watch=true&namespace="+w.namespace(t))
 	s.expect("synced")
 	if _, _, err := s.next(); !errors.Is(err, io.EOF) {
@@ -181,7 +182,7 @@ func TestQuietStreams(t *testing.T) { //nolint:paralleltest // see start
 		return phaseOf(t, w.as(t, agent1, "GET", w.path(r.Name, ""), "")) == v1alpha1.PhaseExecuting
 	})
 
-	s := w.open(t, w.token(t, agent1), w.path(r.Name, "/watch"))
+	s := w.open(t, w.Token(t, agent1), w.path(r.Name, "/watch"))
 	var kinds []string
 	var last string
 	for {
@@ -200,7 +201,7 @@ func TestQuietStreams(t *testing.T) { //nolint:paralleltest // see start
 // TestStop: streams end at once, a submission that is under way gets its answer, Run returns nil.
 func TestStop(t *testing.T) { //nolint:paralleltest // see start
 	w := start(t)
-	s := w.open(t, w.token(t, reviewer1), "/agent-requests?watch=true&namespace="+w.ns)
+	s := w.open(t, w.Token(t, reviewer1), "/agent-requests?watch=true&namespace="+w.ns)
 	s.expect("synced")
 
 	body, rest := io.Pipe()
@@ -208,7 +209,7 @@ func TestStop(t *testing.T) { //nolint:paralleltest // see start
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/agent-requests", body)
 	check(t, err)
-	req.Header.Set("Authorization", "Bearer "+w.token(t, agent1))
+	req.Header.Set("Authorization", "Bearer "+w.Token(t, agent1))
 	answered := make(chan reply, 1)
 	go func() { answered <- send(t, req) }()
 	text := w.submission("last")
@@ -233,14 +234,14 @@ func TestStop(t *testing.T) { //nolint:paralleltest // see start
 
 // TestIssuerComesLate: the gateway lives, says why it does not serve, and starts to when the issuer answers.
 func TestIssuerComesLate(t *testing.T) { //nolint:paralleltest // see start
-	i := newIssuer(t)
-	i.down.Store(true)
+	i := testkit.NewIssuer(t)
+	i.Down.Store(true)
 	w := launch(t, i, func(o *Options) { o.Addr = "127.0.0.1:0"; o.Roles.ReviewerSubjects = nil })
 	eventually(t, func() bool { return strings.Contains(w.logs.String(), "OIDC setup failed: oidc provider: ") })
 	w.do(t, "GET", "/healthz", "", "").want(t, http.StatusOK, "ok")
 	w.do(t, "GET", "/readyz", "", "").want(t, http.StatusServiceUnavailable, "OIDC setup failed: oidc provider: ")
 	w.as(t, agent1, "GET", "/whoami", "").want(t, http.StatusServiceUnavailable, `{"error":"OIDC setup failed: oidc provider: `)
-	i.down.Store(false)
+	i.Down.Store(false)
 	eventually(t, func() bool { return w.do(t, "GET", "/readyz", "", "").status == http.StatusOK })
 	w.as(t, agent1, "GET", "/whoami", "").want(t, http.StatusOK, agent1)
 	log := w.logs.String()

@@ -39,7 +39,7 @@ func (w *world) introspected(t *testing.T, as, token string) wire.Introspection 
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))
 	check(t, err)
-	r.Header.Set("Authorization", "Bearer "+w.token(t, as))
+	r.Header.Set("Authorization", "Bearer "+w.Token(t, as))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	var out wire.Introspection
 	send(t, r).want(t, http.StatusOK, "").into(t, &out)

@@ -27,7 +27,7 @@ func TestEmptyLists(t *testing.T) { //nolint:paralleltest // see own
 		{http.MethodPost, "/safety-policies", "admin role required"},
 		{http.MethodDelete, "/governed-resources/x", "admin role required"},
 	} {
-		w.send(t, w.token(t, nobody, everyone), call.method, call.path, "{}").is(t, http.StatusForbidden, call.text)
+		w.send(t, w.Token(t, nobody, everyone), call.method, call.path, "{}").is(t, http.StatusForbidden, call.text)
 	}
 	w.as(t, nobody, http.MethodGet, "/whoami", "").is(t, http.StatusOK, `"role":"unknown"`)
 }

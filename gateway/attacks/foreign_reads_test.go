@@ -33,7 +33,7 @@ func TestForeignReads(t *testing.T) {
 
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+w.address+"/agent-requests?watch=true&namespace="+w.ns, nil)
 	check(t, err)
-	r.Header.Set("Authorization", "Bearer "+w.token(t, rival))
+	r.Header.Set("Authorization", "Bearer "+w.Token(t, rival))
 	r.Header.Set("Accept", "text/event-stream")
 	answer, err := http.DefaultClient.Do(r)
 	check(t, err)

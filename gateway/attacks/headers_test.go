@@ -33,20 +33,20 @@ func (w *world) raw(t testing.TB, text string) string {
 func TestTwoAuthorizations(t *testing.T) {
 	t.Parallel()
 	w := shared(t)
-	good := "Authorization: Bearer " + w.token(t, reviewer) + "\r\n"
+	good := "Authorization: Bearer " + w.Token(t, reviewer) + "\r\n"
 	for name, headers := range map[string]string{
 		"two the same":        good + good,
 		"the good first":      good + "Authorization: Bearer x\r\n",
 		"the good second":     "Authorization: Basic eDp5\r\n" + good,
 		"in another case":     good + "AUTHORIZATION: Bearer x\r\n",
-		"joined":              "Authorization: Bearer x, Bearer " + w.token(t, reviewer) + "\r\n",
-		"another scheme":      "Authorization: Token " + w.token(t, reviewer) + "\r\n",
-		"space in the name":   "Authorization : Bearer " + w.token(t, reviewer) + "\r\n",
+		"joined":              "Authorization: Bearer x, Bearer " + w.Token(t, reviewer) + "\r\n",
+		"another scheme":      "Authorization: Token " + w.Token(t, reviewer) + "\r\n",
+		"space in the name":   "Authorization : Bearer " + w.Token(t, reviewer) + "\r\n",
 		"named by a proxy":    "X-Remote-User: " + reviewer + "\r\nX-Forwarded-User: " + reviewer + "\r\n",
 		"length and chunked":  "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
 		"two lengths":         "Content-Length: 5\r\nContent-Length: 6\r\n",
-		"in a cookie":         "Cookie: token=" + w.token(t, reviewer) + "\r\n",
-		"of WebSocket":        "Sec-WebSocket-Protocol: Bearer, " + w.token(t, reviewer) + "\r\n",
+		"in a cookie":         "Cookie: token=" + w.Token(t, reviewer) + "\r\n",
+		"of WebSocket":        "Sec-WebSocket-Protocol: Bearer, " + w.Token(t, reviewer) + "\r\n",
 		"method of its own":   "X-HTTP-Method-Override: DELETE\r\n",
 		"in front of another": "\r\nGET /agent-requests HTTP/1.1\r\nHost: x\r\n",
 	} {
@@ -58,8 +58,8 @@ func TestTwoAuthorizations(t *testing.T) {
 			t.Errorf("%s: a list was answered", name)
 		}
 	}
-	w.send(t, "", http.MethodGet, "/agent-requests?access_token="+w.token(t, reviewer), "").is(t, http.StatusUnauthorized, "missing Bearer token")
-	w.send(t, "", http.MethodPost, "/agent-requests", "access_token="+w.token(t, agent)).is(t, http.StatusUnauthorized, "missing Bearer token")
+	w.send(t, "", http.MethodGet, "/agent-requests?access_token="+w.Token(t, reviewer), "").is(t, http.StatusUnauthorized, "missing Bearer token")
+	w.send(t, "", http.MethodPost, "/agent-requests", "access_token="+w.Token(t, agent)).is(t, http.StatusUnauthorized, "missing Bearer token")
 }
 
 // Hole: a server that waits for the rest of a header for ever runs out of connections.
@@ -97,7 +97,7 @@ func TestSlowHeaders(t *testing.T) {
 func TestLargeBodies(t *testing.T) {
 	t.Parallel()
 	w := shared(t)
-	token := w.token(t, agent)
+	token := w.Token(t, agent)
 	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
 	deepest := strings.Repeat("[", 500_000)
 	for name, c := range map[string]struct {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
+	"github.com/aip-dev/aip-dev/internal/testkit"
 )
 
 // Hole (W-02): policies and locks of the namespace that the agent writes into its own request.
@@ -15,7 +16,7 @@ func TestOtherNamespace(t *testing.T) {
 	t.Parallel()
 	w := shared(t)
 	w.policy(t, v1alpha1.Rule{Action: v1alpha1.ActionDeny, Expression: `request.spec.action == "elsewhere"`})
-	body := strings.Replace(w.submission("elsewhere"), w.ns, w.namespace(t), 1)
+	body := strings.Replace(w.submission("elsewhere"), w.ns, testkit.Namespace(t, w.live), 1)
 	state := w.as(t, agent, http.MethodPost, "/agent-requests", body).is(t, http.StatusCreated, "").state(t)
 	if state.Phase != v1alpha1.PhaseDenied || state.Namespace == w.ns {
 		t.Errorf("%s in %s, expected Denied in another namespace", state.Phase, state.Namespace)
@@ -26,7 +27,7 @@ func TestOtherNamespace(t *testing.T) {
 		t.Fatalf("phase %s", first.Phase)
 	}
 	// The same target from another namespace: nobody gets it beside the first.
-	other := w.namespace(t)
+	other := testkit.Namespace(t, w.live)
 	body = strings.Replace(w.submission("held-elsewhere"), `"namespace":"`+w.ns, `"namespace":"`+other, 1)
 	done := make(chan reply, 1)
 	go func() { done <- w.as(t, rival, http.MethodPost, "/agent-requests", body) }()

@@ -49,7 +49,7 @@ func TestRegistrationSpoofed(t *testing.T) { //nolint:paralleltest // see own
 	register := func(subjects ...string) {
 		r := &v1alpha1.AgentRegistration{
 			ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, GenerateName: "payment-"},
-			Spec:       v1alpha1.AgentRegistrationSpec{AgentIdentity: service, OIDC: &v1alpha1.RegistrationOIDC{Issuer: w.url, AllowedSubjects: subjects}},
+			Spec:       v1alpha1.AgentRegistrationSpec{AgentIdentity: service, OIDC: &v1alpha1.RegistrationOIDC{Issuer: w.URL, AllowedSubjects: subjects}},
 		}
 		check(t, w.live.Create(t.Context(), r))
 	}

@@ -62,7 +62,7 @@ func TestSelfPromotion(t *testing.T) { //nolint:paralleltest // see own
 	w.writesItself(t)
 
 	// A namespace without a policy is no way round, and no more than a reading of its own profile is to be had.
-	elsewhere := w.namespace(t)
+	elsewhere := testkit.Namespace(t, w.live)
 	w.as(t, both, http.MethodPost, "/agent-requests", strings.Replace(fmt.Sprintf(body, 4), w.ns, elsewhere, 1)).is(t, http.StatusCreated, `"phase":"AwaitingVerdict"`)
 	own := "/agent-trust-profiles/" + store.ProfileName(agent) + "?namespace=" + w.ns
 	w.as(t, agent, http.MethodPut, own, `{"status":{"trustLevel":"Trusted"}}`).is(t, http.StatusMethodNotAllowed, "")

@@ -37,7 +37,7 @@ func (w *world) active(t *testing.T, token string) bool {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+w.address+"/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))
 	check(t, err)
-	r.Header.Set("Authorization", "Bearer "+w.token(t, nobody))
+	r.Header.Set("Authorization", "Bearer "+w.Token(t, nobody))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer, err := http.DefaultClient.Do(r)
 	check(t, err)
@@ -109,7 +109,7 @@ func TestStolenAndReplayedTokens(t *testing.T) { //nolint:paralleltest // see ow
 	check(t, err)
 	for name, token := range map[string]string{
 		"alg none": encode([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".", "another key": sign(other, func(*signer.Claims) {}),
-		"another issuer": sign(private, func(c *signer.Claims) { c.Issuer = w.url }), "an agent's own token": w.token(t, agent),
+		"another issuer": sign(private, func(c *signer.Claims) { c.Issuer = w.URL }), "an agent's own token": w.Token(t, agent),
 		"another request's uid": sign(private, func(c *signer.Claims) { c.UID = "other" }), "a request that is not there": sign(private, func(c *signer.Claims) { c.Request = "gone" }),
 	} {
 		if w.active(t, token) {

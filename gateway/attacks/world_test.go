@@ -1,36 +1,25 @@
 package attacks
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/gateway"
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
-	"github.com/aip-dev/aip-dev/gateway/store"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/testkit"
 )
@@ -48,73 +37,16 @@ const (
 	nobody   = "nobody" // a valid token and no role
 )
 
-// issuer is an OIDC provider.
-type issuer struct {
-	url    string
-	signer jose.Signer
-}
-
-func newIssuer() (*issuer, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	i := &issuer{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var document any = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "RS256", Use: "sig"}}}
-		if r.URL.Path != "/keys" {
-			document = map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"}}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(document) // the gateway sees what is missing
-	}))
-	i.url = server.URL
-	i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, (&jose.SignerOptions{}).WithType("JWT"))
-	return i, err
-}
-
-func (i *issuer) token(t testing.TB, subject string, edit ...func(map[string]any)) string {
-	t.Helper()
-	claims := map[string]any{
-		"iss": i.url, "azp": subject, "sub": "service-account-of-" + subject, "aud": []string{"aip-gateway"},
-		"exp": time.Now().Add(5 * time.Minute).Unix(), "iat": time.Now().Unix(),
-	}
-	for _, e := range edit {
-		e(claims)
-	}
-	token, err := jwt.Signed(i.signer).Claims(claims).Serialize()
-	check(t, err)
-	return token
-}
-
 // world is a running gateway.
 type world struct {
-	*issuer
+	*testkit.Issuer
 	address string
 	live    client.Client
-	logs    *lines
+	logs    *testkit.Log
 	// ended is closed when the gateway has ended.
 	ended chan struct{}
 	// ns is a namespace of the test's own.
 	ns string
-}
-
-// lines collects a log.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // launched are the gateway that most tests share and the error of its start. Tests use actions of their own, because
@@ -131,11 +63,11 @@ func shared(t *testing.T) *world {
 	kube := testkit.Kube(t)
 	launched.once.Do(func() {
 		kube.Wrap(func(base http.RoundTripper) http.RoundTripper { return faulty{base} })
-		launched.world, launched.err = launch(context.Background(), gateway.Options{Kube: kube})
+		launched.world, launched.err = launch(context.Background(), t, gateway.Options{Kube: kube})
 	})
 	check(t, launched.err)
 	w := *launched.world
-	w.ns = w.namespace(t)
+	w.ns = testkit.Namespace(t, w.live)
 	return &w
 }
 
@@ -146,7 +78,7 @@ func own(t *testing.T, edit func(*gateway.Options)) *world {
 	o := gateway.Options{Kube: testkit.Kube(t)}
 	edit(&o)
 	ctx, cancel := context.WithCancel(context.Background())
-	w, err := launch(ctx, o)
+	w, err := launch(ctx, t, o)
 	t.Cleanup(func() {
 		cancel()
 		if w != nil {
@@ -154,18 +86,14 @@ func own(t *testing.T, edit func(*gateway.Options)) *world {
 		}
 	})
 	check(t, err)
-	w.ns = w.namespace(t)
+	w.ns = testkit.Namespace(t, w.live)
 	return w
 }
 
 // launch runs a gateway until ctx ends and waits until it serves.
-func launch(ctx context.Context, o gateway.Options) (*world, error) {
-	i, err := newIssuer()
-	if err != nil {
-		return nil, err
-	}
-	w := &world{issuer: i, logs: &lines{}}
-	o.OIDC = authn.Options{IssuerURL: i.url, Audience: "aip-gateway"}
+func launch(ctx context.Context, t *testing.T, o gateway.Options) (*world, error) {
+	w := &world{Issuer: testkit.NewIssuer(t), logs: &testkit.Log{}, live: testkit.Client(t)}
+	o.OIDC = authn.Options{IssuerURL: w.URL, Audience: "aip-gateway"}
 	o.Log, o.WaitTimeout = gateway.NewLogger(w.logs), 30*time.Second
 	if o.Roles.AgentSubjects == nil {
 		o.Roles = authz.Config{
@@ -178,18 +106,6 @@ func launch(ctx context.Context, o gateway.Options) (*world, error) {
 	}
 	w.address = listener.Addr().String()
 	o.Listen = func(string, string) (net.Listener, error) { return listener, nil }
-	scheme, err := store.Scheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, discoveryv1.AddToScheme} {
-		if err == nil {
-			err = add(scheme)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if w.live, err = client.New(store.ClientConfig(o.Kube), client.Options{Scheme: scheme}); err != nil {
-		return nil, err
-	}
 	s, err := gateway.New(o)
 	if err != nil {
 		return nil, err
@@ -242,14 +158,6 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// namespace makes a namespace.
-func (w *world) namespace(t testing.TB) string {
-	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "attack-"}}
-	check(t, w.live.Create(t.Context(), ns))
-	return ns.Name
-}
-
 // reply is an answer of the gateway.
 type reply struct {
 	status int
@@ -276,7 +184,7 @@ func (r reply) state(t testing.TB) wire.RequestState {
 // as sends a request as subject.
 func (w *world) as(t testing.TB, subject, method, path, body string) reply {
 	t.Helper()
-	return w.send(t, w.token(t, subject), method, path, body)
+	return w.send(t, w.Token(t, subject), method, path, body)
 }
 
 // send sends a request with a token, none when it is empty.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,21 +42,14 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	config := store.ClientConfig(testkit.Kube(t))
-	scheme, err := store.Scheme()
-	check(t, err)
-	check(t, corev1.AddToScheme(scheme))
-	w := &world{now: time.Now()}
-	w.live, err = client.New(config, client.Options{Scheme: scheme})
-	check(t, err)
-	cached, err := cache.New(config, cache.Options{Scheme: scheme})
+	w := &world{now: time.Now(), live: testkit.Client(t)}
+	cached, err := cache.New(config, cache.Options{Scheme: w.live.Scheme()})
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	go func() { _ = cached.Start(ctx) }() // it ends with the test
 	w.store = store.New(store.Options{Cache: cached, Live: w.live, Now: time.Now})
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "gc-"}}
-	check(t, w.live.Create(t.Context(), ns))
-	w.ns = ns.Name
+	w.ns = testkit.Namespace(t, w.live)
 	return w
 }
 

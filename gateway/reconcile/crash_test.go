@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -71,7 +70,7 @@ func victim(kubeconfig string) error {
 		})
 	}
 	log := slog.New(slog.DiscardHandler)
-	m, _, _, err := assemble(store.ClientConfig(config), setup{byDefault: v1alpha1.ActionAllow, wrap: dying}, log)
+	m, _, err := assemble(store.ClientConfig(config), setup{byDefault: v1alpha1.ActionAllow, wrap: dying}, log)
 	if err != nil {
 		return err
 	}
@@ -155,11 +154,10 @@ func holding(namespace, action string) *v1alpha1.SafetyPolicy {
 // still returns a world in which nothing drives requests forward.
 func still(t *testing.T) world {
 	t.Helper()
-	_, kept, live, err := assemble(store.ClientConfig(testkit.Kube(t)), setup{}, slog.New(slog.DiscardHandler))
+	_, kept, err := assemble(store.ClientConfig(testkit.Kube(t)), setup{}, slog.New(slog.DiscardHandler))
 	check(t, err)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	check(t, live.Create(t.Context(), ns))
-	return world{store: kept, live: live, ns: ns.Name}
+	live := testkit.Client(t)
+	return world{store: kept, live: live, ns: testkit.Namespace(t, live)}
 }
 
 // over reports whether all records of r are written and its target is free.

@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -29,27 +27,9 @@ type world struct {
 	store *store.Store
 	live  client.Client
 	ns    string
-	logs  *logs
+	logs  *testkit.Log
 	// stop ends the manager, once.
 	stop func()
-}
-
-// logs collects what is logged.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // setup is what a world is made with.
@@ -73,27 +53,16 @@ func start(t *testing.T, election bool) world {
 }
 
 // assemble returns a manager with its reconcilers that does not run yet.
-func assemble(config *rest.Config, s setup, log *slog.Logger) (manager.Manager, *store.Store, client.Client, error) {
+func assemble(config *rest.Config, s setup, log *slog.Logger) (manager.Manager, *store.Store, error) {
 	m, err := reconcile.NewManager(config, reconcile.ManagerOptions{
 		LeaderElection: s.election, LeaderElectionNamespace: metav1.NamespaceDefault, LockNamespace: metav1.NamespaceDefault, Log: log,
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	scheme, err := store.Scheme()
+	own, err := client.NewWithWatch(config, client.Options{Scheme: m.GetScheme(), Mapper: m.GetRESTMapper()})
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, nil, nil, err
-	}
-	live, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	own, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: m.GetRESTMapper()})
-	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	through := client.Client(own)
 	if s.wrap != nil {
@@ -104,11 +73,11 @@ func assemble(config *rest.Config, s setup, log *slog.Logger) (manager.Manager, 
 	}
 	kept := store.New(store.Options{Cache: m.GetCache(), Live: through, LockNamespace: metav1.NamespaceDefault, Now: s.now})
 	if err := m.Add(kept); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	o := s.times
 	o.Store, o.DefaultAction, o.Log, o.Now = kept, s.byDefault, log, s.now
-	return m, kept, live, reconcile.Add(m, o)
+	return m, kept, reconcile.Add(m, o)
 }
 
 // startWith starts a manager as s says.
@@ -118,10 +87,10 @@ func startWith(t *testing.T, s setup) world {
 	if config == nil {
 		config = store.ClientConfig(testkit.Kube(t))
 	}
-	w := world{logs: &logs{}}
-	m, kept, live, err := assemble(config, s, slog.New(slog.NewTextHandler(w.logs, nil)))
+	w := world{logs: &testkit.Log{}, live: testkit.Client(t)}
+	m, kept, err := assemble(config, s, slog.New(slog.NewTextHandler(w.logs, nil)))
 	check(t, err)
-	w.store, w.live = kept, live
+	w.store, w.ns = kept, testkit.Namespace(t, w.live)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -136,11 +105,6 @@ func startWith(t *testing.T, s setup) world {
 		}
 	})
 	t.Cleanup(w.stop)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	admin, err := client.New(store.ClientConfig(testkit.Kube(t)), client.Options{Scheme: live.Scheme()})
-	check(t, err)
-	check(t, admin.Create(t.Context(), ns))
-	w.live, w.ns = admin, ns.Name
 	eventually(t, w.store.Ready)
 	return w
 }

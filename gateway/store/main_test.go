@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,12 +28,8 @@ func newFixture(t *testing.T, window time.Duration, now func() time.Time) fixtur
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	config := store.ClientConfig(testkit.Kube(t))
-	scheme, err := store.Scheme()
-	check(t, err)
-	check(t, corev1.AddToScheme(scheme))
-	live, err := client.New(config, client.Options{Scheme: scheme})
-	check(t, err)
-	objects, err := cache.New(config, cache.Options{Scheme: scheme})
+	live := testkit.Client(t)
+	objects, err := cache.New(config, cache.Options{Scheme: live.Scheme()})
 	check(t, err)
 	s := store.New(store.Options{Cache: objects, Live: live, DedupWindow: window, Now: now})
 	ended := make(chan error, 2)
@@ -50,9 +44,7 @@ func newFixture(t *testing.T, window time.Duration, now func() time.Time) fixtur
 		}
 	})
 	eventually(t, s.Ready)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	check(t, live.Create(ctx, ns))
-	return fixture{Store: s, live: live, ns: ns.Name}
+	return fixture{Store: s, live: live, ns: testkit.Namespace(t, live)}
 }
 
 func check(t *testing.T, err error) {

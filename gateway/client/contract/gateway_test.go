@@ -4,23 +4,16 @@ package contract_test
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kube "sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,7 +23,6 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/authn"
 	"github.com/aip-dev/aip-dev/gateway/authz"
 	"github.com/aip-dev/aip-dev/gateway/client"
-	"github.com/aip-dev/aip-dev/gateway/store"
 	"github.com/aip-dev/aip-dev/gateway/wire"
 	"github.com/aip-dev/aip-dev/internal/testkit"
 )
@@ -39,9 +31,10 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 // world is a real gateway with an issuer and a namespace of its own.
 type world struct {
-	issuer, address, ns string
-	signer              jose.Signer
-	live                kube.Client
+	*testkit.Issuer
+
+	address, ns string
+	live        kube.Client
 }
 
 func check(t *testing.T, err error) {
@@ -53,29 +46,8 @@ func check(t *testing.T, err error) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	check(t, err)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: private, KeyID: "k"}}, nil)
-	check(t, err)
-	w := &world{signer: signer}
-	issuer := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		var document any = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: public, KeyID: "k"}}}
-		if r.URL.Path != "/keys" {
-			document = map[string]any{"issuer": w.issuer, "jwks_uri": w.issuer + "/keys", "id_token_signing_alg_values_supported": []string{"EdDSA"}}
-		}
-		_ = json.NewEncoder(out).Encode(document) // the gateway sees what is missing
-	}))
-	t.Cleanup(issuer.Close)
-	w.issuer = issuer.URL
-
-	scheme, err := store.Scheme()
-	check(t, err)
-	check(t, corev1.AddToScheme(scheme))
-	w.live, err = kube.New(store.ClientConfig(testkit.Kube(t)), kube.Options{Scheme: scheme})
-	check(t, err)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	check(t, w.live.Create(t.Context(), ns))
-	w.ns = ns.Name
+	w := &world{Issuer: testkit.NewIssuer(t), live: testkit.Client(t)}
+	w.ns = testkit.Namespace(t, w.live)
 	return w
 }
 
@@ -89,7 +61,7 @@ func (w *world) run(t *testing.T) (stop func()) {
 	check(t, err)
 	w.address = "http://" + listener.Addr().String()
 	server, err := gateway.New(gateway.Options{
-		Kube: testkit.Kube(t), OIDC: authn.Options{IssuerURL: w.issuer, Audience: "aip-gateway"}, Log: slog.New(slog.DiscardHandler),
+		Kube: testkit.Kube(t), OIDC: authn.Options{IssuerURL: w.URL, Audience: "aip-gateway"}, Log: slog.New(slog.DiscardHandler),
 		Roles:  authz.Config{AgentSubjects: []string{"agent", "other", "newcomer"}, ReviewerSubjects: []string{"reviewer", "rival"}, AdminSubjects: []string{"admin"}},
 		Listen: func(string, string) (net.Listener, error) { return listener, nil },
 	})
@@ -132,9 +104,7 @@ func (w *world) as(t *testing.T, subject string) *client.Client {
 func (w *world) observed(t *testing.T, subject string, see func(*http.Request)) *client.Client {
 	t.Helper()
 	return w.client(t, see, func(context.Context) (string, error) {
-		return jwt.Signed(w.signer).Claims(map[string]any{
-			"iss": w.issuer, "aud": "aip-gateway", "azp": subject, "exp": time.Now().Add(time.Minute).Unix(),
-		}).Serialize()
+		return w.Token(t, subject), nil
 	})
 }
 
