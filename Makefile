@@ -32,8 +32,10 @@ down: ## End that environment and remove what it keeps
 test: build tools ## Run all tests; those that need an environment start the built binary
 	go test -timeout 20m ./...
 
-race: build ## Run the feed of the queue, the keeping of tokens, policies and the gateway's store with the race detector (needs gcc)
-	CGO_ENABLED=1 go test -race -p 1 -timeout 10m ./tui/feed ./internal/token ./gateway/policy ./gateway/store
+# The API server of the tests is the built program, which has no race detector.
+race: build ## Run the attacks on the gateway, its crashes and its parts that goroutines share with the race detector (needs gcc)
+	CGO_ENABLED=1 go test -race -p 1 -timeout 10m ./tui/feed ./internal/token ./gateway/policy ./gateway/store ./gateway/attacks
+	CGO_ENABLED=1 go test -race -timeout 10m -run '^(TestKilledAtEachWrite|TestFiftyAgentsOnOneTarget)$$' ./gateway/reconcile
 
 fuzz: ## Attack what reads tokens, bodies, URIs, policies and streams with random input (FUZZTIME=1m for each)
 	test/fuzz/fuzz.sh $(FUZZTIME)
