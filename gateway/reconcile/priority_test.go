@@ -16,7 +16,7 @@ import (
 // three is confirmed while no more than a tenth of the flood gets its turn (0.1 to 0.6 s of 20 on a quiet machine), and
 // the flood goes on. It does not run beside the other tests, whose managers would take part.
 func TestDecisionsGoFirst(t *testing.T) { //nolint:paralleltest // see above
-	const flood, writers, most = 2000, 10, 200
+	const flood, writers, most = 2000, 25, 200
 	w := startWith(t, setup{byDefault: v1alpha1.ActionAllow, flooded: true})
 	w.policyIn(t, w.ns, "held-in-a-flood", v1alpha1.ActionRequireApproval)
 	w.policyIn(t, w.ns, "flood", v1alpha1.ActionDeny) // which leaves no locks
