@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -16,6 +17,7 @@ import (
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/component-base/version"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 )
 
@@ -45,9 +47,18 @@ type Server struct {
 	err  error // why kube-apiserver ended; read after done is closed
 }
 
+// ErrUnversioned says that the program was linked without the version of the Kubernetes in it, which charts ask for.
+var ErrUnversioned = errors.New("this program was built without the version of the Kubernetes in it")
+
+// unversioned begins the version that Kubernetes has when nobody links another into it.
+const unversioned = "v0.0.0-"
+
 // Start runs etcd and kube-apiserver and returns when the API server is usable: it answers, and stores what it is
 // given. Two start hooks that begin with a fixed wait of a second may still run; see Ready.
 func Start(ctx context.Context, o Options) (*Server, error) {
+	if found := version.Get().GitVersion; strings.HasPrefix(found, unversioned) {
+		return nil, fmt.Errorf("%w: found %s; build it with `make build`", ErrUnversioned, found)
+	}
 	p, err := ensurePKI(filepath.Join(o.Dir, "pki"), o.Now())
 	if err != nil {
 		return nil, err
