@@ -1,8 +1,7 @@
 package main
 
 import (
-	"io"
-
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
@@ -30,7 +29,7 @@ func newRoot(a *app) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRun: func(c *cobra.Command, _ []string) {
-			if c.Name() != "gateway" { // whose log is for those who run it
+			if c.Name() != "gateway" && c.Name() != "serve" { // whose logs are for those who run them
 				quiet()
 			}
 		},
@@ -65,11 +64,9 @@ func newRoot(a *app) *cobra.Command {
 	return root
 }
 
-// quiet keeps what libraries have to say off the terminal: the errors of a command say it in its own words.
-func quiet() {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-}
+// quiet keeps what libraries have to say off the terminal: the errors of a command say it in its own words. Another output
+// would not do, because klog writes errors to stderr as well.
+func quiet() { klog.SetLogger(logr.Discard()) }
 
 func newVersion(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Print the version of this program", Args: cobra.NoArgs}
