@@ -39,7 +39,7 @@ type Options struct {
 // How long an answer may take. Whether anything answers at all is told soon; what does answer gets time, because a busy
 // machine is no fault.
 const (
-	soon    = 4 * time.Second
+	soon    = 3 * time.Second
 	patient = 15 * time.Second
 )
 
