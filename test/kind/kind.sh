@@ -3,7 +3,9 @@
 # cluster`, used, interrupted at every step, its Keycloak and its container engine restarted, stopped, started and taken
 # down. The guide runs before it, word for word, and after it a cluster of somebody else is used. `make e2e` calls this.
 #
-#   kind.sh [guide] [life] [existing] [alike] [faults]    all when none is named; the last two run scripts of ../e2e
+#   kind.sh [guide] [life] [existing] [alike] [faults] [doctor]    all but the last when none is named; the last three run scripts
+#                                                                  of ../e2e. doctor makes those faults in Kind that `make test`
+#                                                                  makes in an embedded environment.
 #
 # It needs an engine and the images of ../images. Everything that the program keeps lies in a folder of its own.
 # shellcheck source-path=SCRIPTDIR
@@ -35,7 +37,8 @@ for what in "$@"; do
     life) printf '\n== the life of an environment in a Kind cluster\n'; (life) || exit ;;
     existing) printf '\n== a cluster of somebody else\n'; (existing) || exit ;;
     alike) printf '\n== the same commands and answers as in an embedded environment\n'; scripts 'main|agent|chart|token' '^TestAgentUnderLoad$' ;;
-    faults) printf '\n== every fault really made\n'; scripts 'doctor|containers' ;;
-    *) echo "kind.sh: found $what, expected guide, life, existing, alike or faults" >&2; exit 2 ;;
+    faults) printf '\n== the faults that containers alone have\n'; scripts containers ;;
+    doctor) printf '\n== every other fault really made\n'; scripts doctor ;;
+    *) echo "kind.sh: found $what, expected guide, life, existing, alike, faults or doctor" >&2; exit 2 ;;
   esac
 done

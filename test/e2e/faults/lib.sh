@@ -12,6 +12,10 @@ registration() { # PATH CLIENT: calls an endpoint of AgentRegistrations as a cli
 }
 # Waits until the rollout of the gateway is through and the pod of before, which serves on for a moment, is gone.
 rolled() {
-  kubectl rollout status deployment/aip-k8s-gateway -n aip-k8s-system
-  until [ "$(kubectl get pods -n aip-k8s-system -l app.kubernetes.io/component=gateway -o name | wc -l)" = 1 ]; do sleep 0.1; done
+  kubectl rollout status deployment/aip-k8s-gateway -n aip-k8s-system --timeout=30s
+  for i in $(seq 300); do
+    [ "$(kubectl get pods -n aip-k8s-system -l app.kubernetes.io/component=gateway -o name | wc -l)" = 1 ] && return
+    sleep 0.1
+  done
+  echo "the pod of before is still there"; return 1
 }
