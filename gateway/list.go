@@ -18,14 +18,6 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/store"
 )
 
-// phases are the values of the filter by phase.
-func phases() []v1alpha1.Phase {
-	return []v1alpha1.Phase{
-		v1alpha1.PhaseApproved, v1alpha1.PhaseAwaitingVerdict, v1alpha1.PhaseCompleted, v1alpha1.PhaseDenied,
-		v1alpha1.PhaseExecuting, v1alpha1.PhaseExpired, v1alpha1.PhaseFailed, v1alpha1.PhaseObserved, v1alpha1.PhasePending,
-	}
-}
-
 // query is what a list or a stream of requests is asked for.
 type query struct {
 	// namespace is empty for all namespaces.
@@ -89,10 +81,10 @@ func readPhases(list string) ([]v1alpha1.Phase, error) {
 		phase := v1alpha1.Phase(strings.TrimSpace(text))
 		switch {
 		case phase == "":
-		case slices.Contains(phases(), phase):
+		case slices.Contains(v1alpha1.Phases(), phase):
 			out = append(out, phase)
 		default:
-			return nil, refuse(http.StatusBadRequest, "invalid phase %q: must be one of %s", phase, joined(phases()))
+			return nil, refuse(http.StatusBadRequest, "invalid phase %q: must be one of %s", phase, joined(v1alpha1.Phases()))
 		}
 	}
 	return out, nil

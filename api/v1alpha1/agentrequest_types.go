@@ -23,6 +23,13 @@ const (
 	PhaseAwaitingVerdict Phase = "AwaitingVerdict"
 )
 
+// Phases returns them all, in alphabetical order.
+func Phases() []Phase {
+	return []Phase{
+		PhaseApproved, PhaseAwaitingVerdict, PhaseCompleted, PhaseDenied, PhaseExecuting, PhaseExpired, PhaseFailed, PhaseObserved, PhasePending,
+	}
+}
+
 // Terminal reports whether a request in this phase can change no more.
 func (p Phase) Terminal() bool {
 	switch p {

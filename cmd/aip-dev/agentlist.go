@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -41,23 +40,13 @@ func newAgentList(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List who is in the environment, and what there is of each", Args: cobra.NoArgs,
 	}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		found, err := a.listMembers(c.Context())
 		if err != nil {
 			return err
 		}
-		switch *format {
-		case formatJSON:
-			return a.printJSON(found)
-		case "name":
-			var b strings.Builder
-			for _, m := range found {
-				fmt.Fprintln(&b, safetext.Line(m.Name))
-			}
-			return a.print(b.String())
-		}
-		return a.printMembers(found)
+		return a.printMembers(*format, found)
 	}
 	return c
 }
@@ -146,39 +135,24 @@ func (a *app) askGateway(ctx context.Context, facts bootstrap.Facts) (asked, err
 	return out, nil
 }
 
-func (a *app) printMembers(found []listed) error {
-	if len(found) == 0 {
-		_, err := fmt.Fprintln(a.errOut, "nobody is in this environment")
-		return err
-	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	header := []string{"NAME", "ROLE", "REALM", "MAPPER", "SECRET", "PENDING"}
+func (a *app) printMembers(format string, found []listed) error {
+	head := []string{"NAME", "ROLE", "REALM", "MAPPER", "SECRET", "PENDING"}
 	trusts := slices.ContainsFunc(found, func(m listed) bool { return m.TrustLevel != "" })
 	if trusts {
-		header = append(header, "TRUST")
+		head = append(head, "TRUST")
 	}
-	row(header...)
-	for _, m := range found {
-		role := strings.Join(m.Roles, ",")
-		if role == "" {
-			role = "none"
-		}
+	name := func(m *listed) string { return safetext.Line(m.Name) }
+	return listing[listed]{"nobody is in this environment", name, head, func(m *listed) []string {
 		pending := "?"
 		if m.Pending != nil {
 			pending = strconv.Itoa(*m.Pending)
 		}
-		cells := []string{safetext.Line(m.Name), role, yes(m.Realm), yes(m.Mapper), yes(&m.Secret), pending}
+		cells := []string{name(m), cmp.Or(strings.Join(m.Roles, ","), "none"), yes(m.Realm), yes(m.Mapper), yes(&m.Secret), pending}
 		if trusts {
 			cells = append(cells, cmp.Or(m.TrustLevel, "-"))
 		}
-		row(cells...)
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("lay out the table: %w", err)
-	}
-	return a.print(b.String())
+		return cells
+	}}.print(a, format, found)
 }
 
 func yes(is *bool) string {

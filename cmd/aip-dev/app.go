@@ -25,6 +25,7 @@ import (
 const (
 	formatTable = "table"
 	formatJSON  = "json"
+	formatName  = "name"
 )
 
 // app is what every command shares: where it reads and writes, its surroundings, and the flags of the root.

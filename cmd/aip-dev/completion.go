@@ -41,23 +41,20 @@ func (a *app) completions(c *cobra.Command) {
 // completeFlag lets the shell complete a flag of c.
 func (a *app) completeFlag(c *cobra.Command, f *pflag.Flag) {
 	var values cobra.CompletionFunc
-	fixed := map[string][]string{
-		"oidc-preset": authn.PresetNames(), "verdict": {v1alpha1.VerdictCorrect, v1alpha1.VerdictPartial, v1alpha1.VerdictIncorrect},
-		"phase": {
-			string(v1alpha1.PhasePending), string(v1alpha1.PhaseApproved), string(v1alpha1.PhaseDenied), string(v1alpha1.PhaseExecuting), string(v1alpha1.PhaseCompleted),
-			string(v1alpha1.PhaseFailed), string(v1alpha1.PhaseExpired), string(v1alpha1.PhaseObserved), string(v1alpha1.PhaseAwaitingVerdict),
-		},
-	}[f.Name]
 	choice, chosen := f.Value.(*choice)
 	switch {
 	case chosen:
-		values = cobra.FixedCompletions(choice.choices, cobra.ShellCompDirectiveNoFileComp)
-	case fixed != nil:
-		values = cobra.FixedCompletions(fixed, cobra.ShellCompDirectiveNoFileComp)
+		values = fixed(func() []string { return choice.choices })
+	case f.Name == "oidc-preset":
+		values = fixed(authn.PresetNames)
+	case f.Name == "verdict":
+		values = fixed(func() []string {
+			return []string{v1alpha1.VerdictCorrect, v1alpha1.VerdictPartial, v1alpha1.VerdictIncorrect}
+		})
+	case f.Name == "phase":
+		values = fixed(phaseNames)
 	case f.Name == "name":
-		values = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return a.others(), cobra.ShellCompDirectiveNoFileComp
-		}
+		values = fixed(a.others)
 	case f.Name == "as":
 		values = func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return a.clients(c), cobra.ShellCompDirectiveNoFileComp
@@ -66,6 +63,21 @@ func (a *app) completeFlag(c *cobra.Command, f *pflag.Flag) {
 		return
 	}
 	_ = c.RegisterFlagCompletionFunc(f.Name, values) // the flag is there
+}
+
+// fixed completes with the same values whatever else is on the command line.
+func fixed(values func() []string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func phaseNames() []string {
+	var names []string
+	for _, p := range v1alpha1.Phases() {
+		names = append(names, string(p))
+	}
+	return names
 }
 
 // first completes the first argument, and no other.

@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/aip-dev/aip-dev/api/v1alpha1"
 	"github.com/aip-dev/aip-dev/bootstrap"
@@ -44,7 +41,7 @@ func (r *registration) submit() *cobra.Command {
 		Use: "submit", Short: "Ask for a registration, as the agent that it is for", Args: cobra.NoArgs,
 		Example: "  aip-dev registration submit --as aip-agent-1 --service ci",
 	}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.Flags().StringSliceVar(&in.RequestedServices, "service", nil, "what the agent wants tokens for; more than once for several")
 	c.Flags().StringVar(&in.Mode, "mode", "", "Standing or Governed (default Standing)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -62,14 +59,11 @@ func (r *registration) submit() *cobra.Command {
 func (r *registration) list() *cobra.Command {
 	var all bool
 	c := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List registrations, as a reviewer", Args: cobra.NoArgs}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "of all namespaces")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return r.call(c.Context(), deciders(), func(ctx context.Context, g *client.Client) error {
-			found, err := g.Registrations(ctx, r.namespace)
-			if all {
-				found, err = g.AllRegistrations(ctx)
-			}
+			found, err := g.Registrations(ctx, client.ListOptions{Namespace: r.namespace, AllNamespaces: all})
 			if err != nil {
 				return err
 			}
@@ -87,7 +81,7 @@ func (r *registration) decide(verb string) *cobra.Command {
 		c.Short, send = "Let a registration count, as a reviewer, and grant its services", (*client.Client).ApproveRegistration
 		c.Flags().StringSliceVar(&in.Services, "service", nil, "grant this service alone; more than once for several (default: all that it names)")
 	}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.Flags().StringVar(&in.Reason, "reason", "", "why")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return r.call(c.Context(), deciders(), func(ctx context.Context, g *client.Client) error {
@@ -128,7 +122,7 @@ func (r *registration) show(format string, one v1alpha1.AgentRegistration) error
 	switch format {
 	case formatJSON:
 		return r.printJSON(one)
-	case "name":
+	case formatName:
 		return r.print(one.Name + "\n")
 	}
 	line := one.Name + "   " + phaseOf(&one)
@@ -152,33 +146,16 @@ func phaseOf(r *v1alpha1.AgentRegistration) string {
 
 // showAll prints registrations; what agents wrote is made harmless.
 func (r *registration) showAll(format string, found []v1alpha1.AgentRegistration) error {
-	switch format {
-	case formatJSON:
-		return r.printJSON(found)
-	case "name":
-		var b strings.Builder
-		for i := range found {
-			fmt.Fprintln(&b, found[i].Name)
-		}
-		return r.print(b.String())
-	}
-	if len(found) == 0 {
-		_, err := fmt.Fprintln(r.errOut, "no registrations")
-		return err
-	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	row("NAMESPACE", "NAME", "PHASE", "AGENT", "SERVICES", "GRANTED", "AGE")
-	for i := range found {
-		f := &found[i]
-		row(f.Namespace, f.Name, phaseOf(f), safetext.Line(f.Spec.AgentIdentity), listOf(f.Services()), listOf(f.Status.ApprovedServices),
-			duration.HumanDuration(r.now().Sub(f.CreationTimestamp.Time)))
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("lay out the table: %w", err)
-	}
-	return r.print(b.String())
+	return listing[v1alpha1.AgentRegistration]{
+		"no registrations", func(f *v1alpha1.AgentRegistration) string { return f.Name },
+		[]string{"NAMESPACE", "NAME", "PHASE", "AGENT", "SERVICES", "GRANTED", "AGE"},
+		func(f *v1alpha1.AgentRegistration) []string {
+			return []string{
+				f.Namespace, f.Name, phaseOf(f), safetext.Line(f.Spec.AgentIdentity), listOf(f.Services()), listOf(f.Status.ApprovedServices),
+				r.age(f.CreationTimestamp.Time),
+			}
+		},
+	}.print(r.app, format, found)
 }
 
 func listOf(services []string) string {

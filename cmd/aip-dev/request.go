@@ -70,7 +70,7 @@ func (r *request) submit() *cobra.Command {
 			"  aip-dev request submit -f request.json --as aip-agent-1",
 		Args: cobra.NoArgs,
 	}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	f := c.Flags()
 	f.StringVar(&in.Action, "action", "", "what the agent wants to do, for example delete")
 	f.StringVar(&in.TargetURI, "target", "", "URI of what it wants to do it to")
@@ -146,7 +146,7 @@ func (r *request) readBody(in *wire.Submission, path string) error {
 
 func (r *request) get() *cobra.Command {
 	c := &cobra.Command{Use: "get NAME", Short: "Show one request", Args: cobra.ExactArgs(1)}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return r.call(c.Context(), reviewersFirst(), func(ctx context.Context, g *client.Client) error {
 			state, err := g.Get(ctx, r.namespace, args[0])
@@ -162,7 +162,7 @@ func (r *request) get() *cobra.Command {
 func (r *request) wait() *cobra.Command {
 	var limit time.Duration
 	c := &cobra.Command{Use: "wait NAME", Short: "Wait until a request is decided", Args: cobra.ExactArgs(1)}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.Flags().DurationVar(&limit, "timeout", 0, "for how long; 0 waits for ever")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return r.call(c.Context(), reviewersFirst(), func(ctx context.Context, g *client.Client) error {
@@ -196,7 +196,7 @@ func (r *request) list() *cobra.Command {
 	var o client.ListOptions
 	var phases []string
 	c := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List requests, newest first", Args: cobra.NoArgs}
-	format := outputFlag(c, formatTable, formatJSON, "name")
+	format := outputFlag(c, formatTable, formatJSON, formatName)
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "of all namespaces")
 	c.Flags().StringSliceVar(&phases, "phase", nil, "only requests in these phases, for example Pending")
 	c.Flags().StringVar(&o.Agent, "agent", "", "only requests of this agent")

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -15,41 +15,27 @@ import (
 
 // showList prints requests; what agents wrote is made harmless.
 func (r *request) showList(format string, requests []v1alpha1.AgentRequest) error {
-	switch format {
-	case formatJSON:
-		return r.printJSON(requests)
-	case "name":
-		var b strings.Builder
-		for i := range requests {
-			fmt.Fprintln(&b, requests[i].Name)
-		}
-		return r.print(b.String())
-	}
-	if len(requests) == 0 {
-		_, err := fmt.Fprintln(r.errOut, "no requests")
-		return err
-	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	row("NAMESPACE", "NAME", "PHASE", "AGENT", "ACTION", "TARGET", "AGE")
-	for i := range requests {
-		q := &requests[i]
-		row(q.Namespace, q.Name, string(q.Status.Phase), safetext.Line(q.Spec.AgentIdentity), safetext.Line(q.Spec.Action),
-			safetext.Line(q.Spec.Target.URI), duration.HumanDuration(r.now().Sub(q.CreationTimestamp.Time)))
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("lay out the table: %w", err)
-	}
-	return r.print(b.String())
+	return listing[v1alpha1.AgentRequest]{
+		"no requests", func(q *v1alpha1.AgentRequest) string { return q.Name },
+		[]string{"NAMESPACE", "NAME", "PHASE", "AGENT", "ACTION", "TARGET", "AGE"},
+		func(q *v1alpha1.AgentRequest) []string {
+			return []string{
+				q.Namespace, q.Name, string(q.Status.Phase), safetext.Line(q.Spec.AgentIdentity), safetext.Line(q.Spec.Action),
+				safetext.Line(q.Spec.Target.URI), r.age(q.CreationTimestamp.Time),
+			}
+		},
+	}.print(r.app, format, requests)
 }
+
+// age says how long ago something was made, as kubectl does.
+func (a *app) age(made time.Time) string { return duration.HumanDuration(a.now().Sub(made)) }
 
 // show prints the state of one request: what became of it, and why.
 func (r *request) show(format string, state wire.RequestState) error {
 	switch format {
 	case formatJSON:
 		return r.printJSON(state)
-	case "name":
+	case formatName:
 		return r.print(state.Name + "\n")
 	}
 	var b strings.Builder

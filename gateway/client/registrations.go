@@ -9,20 +9,10 @@ import (
 	"github.com/aip-dev/aip-dev/gateway/wire"
 )
 
-// Registrations returns the AgentRegistrations of a namespace, by name; empty means default. It takes the reviewer or the
-// admin role.
-func (c *Client) Registrations(ctx context.Context, namespace string) ([]v1alpha1.AgentRegistration, error) {
-	return c.registrations(ctx, inNamespace(namespace))
-}
-
-// AllRegistrations returns those of all namespaces.
-func (c *Client) AllRegistrations(ctx context.Context) ([]v1alpha1.AgentRegistration, error) {
-	return c.registrations(ctx, url.Values{"allNamespaces": {"true"}})
-}
-
-func (c *Client) registrations(ctx context.Context, query url.Values) ([]v1alpha1.AgentRegistration, error) {
+// Registrations returns AgentRegistrations, by name: those that o chooses by namespace. It takes the reviewer or the admin role.
+func (c *Client) Registrations(ctx context.Context, o ListOptions) ([]v1alpha1.AgentRegistration, error) {
 	var out v1alpha1.AgentRegistrationList
-	err := c.call(ctx, http.MethodGet, "/agent-registrations", query, nil, &out)
+	err := c.call(ctx, http.MethodGet, "/agent-registrations", ListOptions{Namespace: o.Namespace, AllNamespaces: o.AllNamespaces}.query(), nil, &out)
 	return out.Items, err
 }
 

@@ -236,20 +236,12 @@ func (d *doctor) dns(ctx context.Context) check.Answer {
 	case errors.Is(err, steps.ErrUnseenDNS) && d.kind() == bootstrap.ClusterExisting:
 		return check.Skipped("%v", err)
 	case errors.As(err, &without) && without.Stopped:
-		return check.Failed(d.roll("scale --replicas=2", without.Deployment, "kube-system"), "%v", err)
+		return check.Failed(roll(d.session, "scale --replicas=2 deployment/"+without.Deployment, without.Deployment, "kube-system"), "%v", err)
 	case errors.As(err, &without) && without.Deployment != "":
-		return check.Failed(d.roll("rollout restart", without.Deployment, "kube-system"), "%v", err)
+		return check.Failed(roll(d.session, "rollout restart deployment/"+without.Deployment, without.Deployment, "kube-system"), "%v", err)
 	default:
 		return check.Failed(d.kubectl("get all -n kube-system -l k8s-app=kube-dns"), "%v", err)
 	}
-}
-
-// roll is the fix that does something to a Deployment with kubectl and waits until it has come about.
-func (d *doctor) roll(what, deployment, namespace string) check.Fix {
-	of := " deployment/" + deployment + " -n " + namespace
-	fix := d.kubectl(what + of)
-	fix.Command += " && " + d.kubectl("rollout status"+of).Command
-	return fix
 }
 
 // images asks whether a pod waits in vain for its image.
@@ -268,7 +260,7 @@ func (d *doctor) images(ctx context.Context) check.Answer {
 			return check.Failed(check.Fix{}, "%v", err)
 		}
 		if r.Unpulled != "" {
-			return check.Differ(d.roll("rollout undo", each.name, each.namespace), "an image that the node can pull or has", r.Unpulled, "%s", r.Reason)
+			return check.Differ(roll(d.session, "rollout undo deployment/"+each.name, each.name, each.namespace), "an image that the node can pull or has", r.Unpulled, "%s", r.Reason)
 		}
 	}
 	return check.OK("no pod waits for one")

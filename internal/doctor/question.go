@@ -152,9 +152,7 @@ func rename(s *session.Session, found string, command func(string) string) check
 	case identity.External:
 		return setValue(s, "auth.oidcIssuerURL", found)
 	case s.Facts.Cluster.Kind == bootstrap.ClusterEmbedded && ours: // docs/adr/0003
-		fix := kubectl(s, "set env deployment/"+steps.IdentityName+" KC_HOSTNAME="+base+" -n "+steps.IdentityNamespace)
-		fix.Command += " && " + kubectl(s, "rollout status deployment/"+steps.IdentityName+" -n "+steps.IdentityNamespace).Command
-		return fix
+		return roll(s, "set env deployment/"+steps.IdentityName+" KC_HOSTNAME="+base, steps.IdentityName, steps.IdentityNamespace)
 	default: // the realm says it, docs/adr/0006
 		return check.Fix{Command: command("up"), Repair: check.RepairUp}
 	}
@@ -163,6 +161,13 @@ func rename(s *session.Session, found string, command func(string) string) check
 // kubectl is a fix that is a command of kubectl in an environment's cluster.
 func kubectl(s *session.Session, line string) check.Fix {
 	return check.Fix{Command: "kubectl --kubeconfig " + shellescape.Quote(s.Facts.Cluster.Kubeconfig) + " " + line}
+}
+
+// roll is the fix that does something to a Deployment with kubectl and waits until it has come about.
+func roll(s *session.Session, line, deployment, namespace string) check.Fix {
+	fix := kubectl(s, line+" -n "+namespace)
+	fix.Command += " && " + kubectl(s, "rollout status deployment/"+deployment+" -n "+namespace).Command
+	return fix
 }
 
 // upgrade is the command, in the form of the guide, that changes values of the gateway's chart.

@@ -23,12 +23,16 @@ func everyRegistration(t *testing.T, w *world) {
 	if _, err := agent.Register(ctx, wire.RegistrationWish{}); !errors.Is(err, client.ErrConflict) {
 		t.Errorf("asked twice: found %v", err)
 	}
-	if _, err := agent.Registrations(ctx, ""); !errors.Is(err, client.ErrForbidden) {
+	if _, err := agent.Registrations(ctx, client.ListOptions{}); !errors.Is(err, client.ErrForbidden) {
 		t.Errorf("listed as an agent: found %v", err)
 	}
 	for _, list := range []func() ([]v1alpha1.AgentRegistration, error){
-		func() ([]v1alpha1.AgentRegistration, error) { return reviewer.Registrations(ctx, asked.Namespace) },
-		func() ([]v1alpha1.AgentRegistration, error) { return admin.AllRegistrations(ctx) },
+		func() ([]v1alpha1.AgentRegistration, error) {
+			return reviewer.Registrations(ctx, client.ListOptions{Namespace: asked.Namespace})
+		},
+		func() ([]v1alpha1.AgentRegistration, error) {
+			return admin.Registrations(ctx, client.ListOptions{AllNamespaces: true})
+		},
 	} {
 		eventually(t, func() bool {
 			all, err := list()
